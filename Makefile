@@ -11,14 +11,70 @@ HV_PURE := $(filter hypervisor/%,$(PURE))
 HV_C    := $(wildcard hypervisor/common/*.c hypervisor/x86/*.c hypervisor/x86/*/*.c)
 HV_S    := $(wildcard hypervisor/x86/*/*.S)
 
+# A program's main() lives in a file named after it (main.c, xenstore*.c, consoled*.c); the rest is library.
 XS_PURE    := $(filter xenstore/%,$(PURE))
 XS_DAEMON  := $(wildcard xenstore/daemon/*.c)
-XS_CLIENT  := $(wildcard xenstore/client/*.c)
+XS_CMD     := $(wildcard xenstore/client/main.c xenstore/client/cmd*.c xenstore/client/cli*.c \
+		xenstore/client/xenstore*.c)
+XS_CLIENT  := $(filter-out $(XS_CMD),$(wildcard xenstore/client/*.c))
 TS_LIB     := $(wildcard toolstack/lib/*.c)
-TS_CLI     := $(wildcard toolstack/cli/*.c)
+TS_CONSOLED := $(wildcard toolstack/cli/consoled*.c toolstack/consoled/*.c)
+TS_CLI     := $(filter-out $(TS_CONSOLED),$(wildcard toolstack/cli/*.c))
+
+UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 
 .DEFAULT_GOAL := all
 include rules.mk
+# A folder of tests may bring its own rules (same variables, paths from the top).
+include $(wildcard tests/guest/rules.mk tests/interop/rules.mk tests/bench/rules.mk tests/fuzz/rules.mk)
+include toolstack/dom0/rules.mk
 
-.PHONY: all
+.PHONY: all help deps unit run bench check check-style check-unit check-guest check-system check-interop check-fuzz \
+	dom0 guest qemu10 fetch format clean distclean
+
 all: $(ALL_TARGETS)
+
+help:
+	@echo 'make               the hypervisor and all programs, into build/'
+	@echo 'make run           boot a host in QEMU with a guest on disk and network; HV=xen uses real Xen instead'
+	@echo 'make check         every test: style, unit, guest, system, interop'
+	@echo 'make check-style | check-unit | check-guest | check-system | check-interop | check-fuzz'
+	@echo 'make dom0          the appliance: build/dom0/vmlinuz and build/dom0/initrd.img'
+	@echo 'make guest         the Debian guest: build/guest/{vmlinuz,initrd.img,root.img}'
+	@echo 'make qemu10        QEMU 10 from Debian backports below build/qemu10, host untouched'
+	@echo 'make bench         the table of figures against native Linux and real Xen'
+	@echo 'make deps          install what is missing from Debian (the other targets call it)'
+	@echo 'make format        rewrite our C files with clang-format; FILES= limits it'
+	@echo 'make clean         remove what was compiled; make distclean also what was fetched'
+	@echo
+	@echo 'variables: HV=paravane|xen  QEMU=path  CPU=model  ACCEL=tcg|kvm  SMP=n  MEM=2G  V=1 shows commands'
+
+# ---- checks: each prints PASS, FAIL or SKIP lines; tools/check adds them up and bounds their time
+
+unit: $(UNIT_TESTS:%=$(B)/unit/%)
+
+check-unit: unit
+	@tools/check unit
+check-style: $(PURE_OBJS)
+	@tools/check style
+check-guest check-interop check-fuzz: all
+	@tools/check $(@:check-%=%)
+check-system: all dom0 guest
+	@tools/check system
+check: all unit $(PURE_OBJS) dom0 guest
+	@tools/check $(if $(GROUPS),$(GROUPS),style unit guest system interop)
+
+run: all dom0 guest
+	@tests/system/run.sh
+
+bench: all dom0
+	@tests/bench/run.sh
+
+format:
+	clang-format -i $(or $(FILES),$(C_FILES))
+
+clean:
+	rm -rf $(B)/hv $(B)/host $(B)/pure $(B)/unit $(B)/bin $(B)/dom0 $(B)/logs $(B)/style $(B)/tests \
+		$(B)/paravane.elf* $(B)/*.a
+distclean:
+	rm -rf $(B)
