@@ -115,9 +115,6 @@ $(B)/unit/%: $(B)/pure/tests/unit/%.o $(B)/libpure.a
 -include $(HV_OBJS:.o=.d) $(PURE_OBJS:.o=.d) $(UNIT_TESTS:%=$(B)/pure/tests/unit/%.d)
 -include $(patsubst %.c,$(B)/host/%.d,$(XS_PURE) $(XS_DAEMON) $(XS_CLIENT) $(XS_CMD) $(TS_LIB) $(TS_CLI) $(TS_CONSOLED))
 
-# ---- test guests
-include tests/guest/guest.mk
-
 # make print-NAME shows a variable, for scripts
 print-%:
 	@echo '$($*)'
