@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Event channels: glue over core/evtchn.c. 2-level and FIFO ABIs. */
+#ifndef HV_EVTCHN_H
+#define HV_EVTCHN_H
+
+#include <hv/types.h>
+#include <hv/lock.h>
+#include <xen/event_channel.h>
+#include <hv/evtchn_core.h>
+
+struct domain;
+struct vcpu;
+
+int evtchn_init(struct domain *d, uint32_t max_ports); /* 0, -XEN_ENOMEM */
+void evtchn_destroy(struct domain *d); /* close all ports; idempotent; preemptible by the caller */
+void evtchn_free(struct domain *d);
+void evtchn_vcpu_init(struct vcpu *v);
+void evtchn_vcpu_destroy(struct vcpu *v);
+/* After VCPUOP_register_vcpu_info or at bring-up: v's vcpu_info page moved. */
+void evtchn_vcpu_info_moved(struct vcpu *v);
+
+/* Raise a virtual IRQ. Any context, also interrupts. Global VIRQs go to the vcpu that bound them. */
+void send_guest_vcpu_virq(struct vcpu *v, uint32_t virq);
+void send_guest_global_virq(struct domain *d, uint32_t virq);
+/* A physical interrupt for the pirq bound to an event channel; see irq.h. */
+void send_guest_pirq(struct domain *d, uint32_t pirq);
+/* Hypercall-equivalent send on port by d (for our own notifications). 0 or -XEN_E*. */
+int evtchn_send(struct domain *d, evtchn_port_t port);
+/* True when an event is pending for the current vcpu and not masked: entry.S delivers an upcall. */
+bool evtchn_upcall_pending(const struct vcpu *v);
+/* v should look at its upcall_pending: wake it, or kick its CPU. */
+void vcpu_kick(struct vcpu *v);
+/* Is port pending (for SCHEDOP_poll)? */
+bool evtchn_port_pending(struct domain *d, evtchn_port_t port);
+/* Deliver an upcall to v by setting vcpu_info fields (2-level selector too); used by FIFO and 2-level. */
+void vcpu_mark_events_pending(struct vcpu *v);
+void evtchn_dump(void); /* debug key e */
+void virqs_dump(void);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Logging, panic, assertions, memory and string functions. */
+#ifndef HV_LIB_H
+#define HV_LIB_H
+
+#include <stdarg.h>
+#include <hv/types.h>
+#include <hv/string.h>
+#include <xen/errno.h>
+
+/* Xen's error numbers: XEN_EINVAL and so on come from <xen/errno.h>. */
+
+enum loglevel { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+/*
+ * Log one line to the console ring and, if loglvl= admits the level, to the serial line.
+ * Context: any, also with interrupts off. The text ends with a newline.
+ */
+void hv_log(enum loglevel level, const char *fmt, ...) __printf(2, 3);
+/* The same about a domain's doings, filtered by guest_loglvl= and rate-limited. */
+void guest_log(enum loglevel level, const char *fmt, ...) __printf(2, 3);
+
+#define log_err(...) hv_log(LOG_ERR, __VA_ARGS__)
+#define log_warn(...) hv_log(LOG_WARN, __VA_ARGS__)
+#define log_info(...) hv_log(LOG_INFO, __VA_ARGS__)
+#define log_debug(...) hv_log(LOG_DEBUG, __VA_ARGS__)
+
+/*
+ * Trace why a guest's request is refused: file, line and cause, at LOG_DEBUG for the current vcpu.
+ * Compiles to nothing on hot paths' success side.
+ */
+#define guest_trace(fmt, ...) \
+	guest_log(LOG_DEBUG, "%s:%d: " fmt "\n", __FILE__, __LINE__, ##__VA_ARGS__)
+
+/* Print registers and a stack trace, stop all CPUs, then reboot or halt. For broken invariants of ours. */
+void hv_panic(const char *fmt, ...) __printf(1, 2) __noreturn;
+
+#define BUG_ON(c)                                                                           \
+	do {                                                                                \
+		if (unlikely(c))                                                            \
+			hv_panic("%s:%d: invariant broken: %s\n", __FILE__, __LINE__, #c); \
+	} while (0)
+#define ASSERT(c) BUG_ON(!(c))
+
+/* Formatting as in C99: d i u x X o c s p and %, flags 0 - # + space, width, precision, l ll z h. */
+int hv_vsnprintf(char *buf, size_t size, const char *fmt, va_list ap);
+int hv_snprintf(char *buf, size_t size, const char *fmt, ...) __printf(3, 4);
+
+#endif
