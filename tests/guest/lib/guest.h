@@ -74,6 +74,7 @@ struct fault {
 	int vector;
 	uint32_t error;
 	uint64_t cr2;
+	uint8_t masked; /* evtchn_upcall_mask at the entry */
 	struct regs regs;
 };
 

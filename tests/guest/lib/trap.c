@@ -34,11 +34,17 @@ static void record(const struct regs *regs)
 	caught.vector = (int)regs->vector;
 	caught.error = (uint32_t)regs->error;
 	caught.cr2 = regs->vector == VEC_PF ? this_vcpu_info()->arch.cr2 : 0;
+	caught.masked = this_vcpu_info()->evtchn_upcall_mask;
 	caught.regs = *regs;
 }
 
 static void fatal(const struct regs *regs)
 {
+	static bool again;
+
+	if (again)
+		test_error("exception while reporting one");
+	again = true;
 	say("  rip %016lx cs %lx rflags %lx rsp %016lx ss %lx\n", regs->rip, regs->cs, regs->rflags,
 	    regs->rsp, regs->ss);
 	say("  rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", regs->rax, regs->rbx, regs->rcx,
