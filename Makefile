@@ -30,7 +30,7 @@ include $(wildcard tests/guest/rules.mk tests/interop/rules.mk tests/bench/rules
 include toolstack/dom0/rules.mk
 
 .PHONY: all help deps unit run bench check check-style check-unit check-guest check-system check-interop check-fuzz \
-	dom0 guest qemu10 fetch format clean distclean
+	dom0 qemu10 fetch format clean distclean
 
 all: $(ALL_TARGETS)
 
@@ -40,7 +40,7 @@ help:
 	@echo 'make check         every test: style, unit, guest, system, interop'
 	@echo 'make check-style | check-unit | check-guest | check-system | check-interop | check-fuzz'
 	@echo 'make dom0          the appliance: build/dom0/vmlinuz and build/dom0/initrd.img'
-	@echo 'make guest         the Debian guest: build/guest/{vmlinuz,initrd.img,root.img}'
+	@echo 'make guest-image   a Debian guest: build/debian/{vmlinuz,initrd.img,root.img}'
 	@echo 'make qemu10        QEMU 10 from Debian backports below build/qemu10, host untouched'
 	@echo 'make bench         the table of figures against native Linux and real Xen'
 	@echo 'make deps          install what is missing from Debian (the other targets call it)'
@@ -59,12 +59,12 @@ check-style: $(DEPS_STAMP)
 	@tools/check style
 check-guest check-interop check-fuzz: all
 	@tools/check $(@:check-%=%)
-check-system: all dom0 guest
+check-system: all dom0 guest-image xen
 	@tools/check system
-check: all unit dom0 guest
+check: all unit dom0 guest-image xen
 	@tools/check $(if $(GROUPS),$(GROUPS),style unit guest system interop)
 
-run: all dom0 guest
+run: all dom0 guest-image xen
 	@tests/system/run.sh
 
 bench: all dom0

@@ -1,0 +1,54 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: BSD-2-Clause
+# For jobs in dom0: cases with one line each on the console. A job says `plan N`, runs N cases, calls `finish`.
+failed=0
+plan() { echo "@@ PLAN $1"; }
+now() { cut -d' ' -f1 /proc/uptime; }
+# step NAME COMMAND...: a case; what the command prints is shown when it fails.
+step() {
+	name=$1 from=$(now)
+	shift
+	if "$@" >/tmp/step.out 2>&1; then
+		echo "@@ PASS $name ($(echo "$(now) $from" | awk '{ printf "%.1f", $1 - $2 }') s)"
+	else
+		echo "@@ FAIL $name: exit status $?: $(tail -n 1 /tmp/step.out | cut -c1-150)"
+		sed 's/^/   | /' /tmp/step.out
+		failed=$((failed + 1))
+		return 1
+	fi
+}
+finish() { exit $((failed > 0)); }
+# wait_for SECONDS COMMAND...
+wait_for() {
+	left=$(($1 * 5))
+	shift
+	until "$@" >/tmp/wait.out 2>&1; do
+		left=$((left - 1))
+		if [ $left -le 0 ]; then
+			cat /tmp/wait.out
+			echo "gave up waiting for: $*"
+			return 1
+		fi
+		sleep 0.2
+	done
+}
+cgi() { wget -q -T "${2:-60}" -O - "http://10.88.0.2/cgi-bin/$1"; }
+# state NAME: the state letters that `paravane list` shows, without dashes; fails when there is no such domain
+state() { paravane list "$1" | awk -v n="$1" '$1 == n { gsub("-", "", $5); print $5; ok = 1 } END { exit !ok }'; }
+gone() { ! paravane list 2>/dev/null | awk -v n="$1" '$1 == n { ok = 1 } END { exit !ok }'; }
+reach() { ping -c 1 -W 1 10.88.0.2; }
+web_up() { wget -q -T 2 -O /dev/null http://10.88.0.2/blob.sha256; }
+fetch_blob() {
+	rm -f /tmp/blob /tmp/blob.sha256
+	(cd /tmp && wget -q -T 60 http://10.88.0.2/blob && wget -q -T 10 http://10.88.0.2/blob.sha256) || return 1
+	[ "$(wc -c </tmp/blob)" = 10485760 ] || { echo "blob has $(wc -c </tmp/blob) bytes"; return 1; }
+	(cd /tmp && sha256sum -c blob.sha256)
+	rc=$?
+	rm -f /tmp/blob
+	return $rc
+}
+# console_answers NAME: the guest's shell computes something for us
+console_answers() {
+	(sleep 1; printf '\necho con-$((40+2))\n'; sleep 4) | timeout 20 paravane console "$1" >/tmp/console.out 2>&1
+	tr -d '\r' </tmp/console.out | grep -q '^con-42' || { tail -n 3 /tmp/console.out; return 1; }
+}
