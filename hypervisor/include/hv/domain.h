@@ -111,7 +111,7 @@ struct domain {
 	uint64_t suspend_port;
 
 	struct sched_domain sched;
-	uint32_t vm_assist; /* VMASST_TYPE bits */
+	uint64_t vm_assist; /* VMASST_TYPE bits */
 	xen_domain_handle_t handle;
 	uint32_t create_flags;
 	uint32_t ssidref;

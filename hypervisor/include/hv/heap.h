@@ -12,6 +12,8 @@ struct domain;
 
 #define HEAP_BELOW_4G BIT(0) /* frames below 4 GiB only */
 #define HEAP_NO_SCRUB BIT(1) /* contents do not matter; default: free memory is given out zeroed */
+#define HEAP_ADDR_BITS(n) ((n) << 8) /* frames below 2^n bytes only */
+#define HEAP_CLAIMED BIT(2) /* for the holder of a claim: may use memory that is claimed */
 
 void heap_init(void); /* small data only, from the boot allocator */
 void heap_add(mfn_t start, uint64_t nr); /* RAM that is free from now on */
@@ -19,6 +21,10 @@ void heap_add(mfn_t start, uint64_t nr); /* RAM that is free from now on */
 mfn_t heap_alloc(unsigned int order, unsigned int flags);
 void heap_free(mfn_t start, unsigned int order);
 uint64_t heap_free_pages(void);
+uint64_t heap_free_low_pages(void); /* of these, below 4 GiB */
+/* Frames promised to domains but not yet taken. +n fails with -XEN_ENOMEM when the free ones do not suffice. */
+int heap_claim(int64_t n);
+uint64_t heap_claimed_pages(void);
 uint64_t heap_total_pages(void);
 void heap_dump(void); /* debug keys m, H */
 
@@ -35,13 +41,18 @@ void hv_free(void *p); /* NULL is fine */
  * MFN_NONE: out of memory, over d->max_pages, or d is dying.
  */
 mfn_t domain_alloc_pages(struct domain *d, unsigned int order, unsigned int flags);
-/* Called by put_page() when the last reference is gone: unlink from the owner, free. */
+/* The frames of one block already taken from the heap become d's. False: over its limit or d is dying. */
+bool domain_assign_pages(struct domain *d, mfn_t start, unsigned int order);
+/* Give up the reference that stands for the allocation, if it is still there; frees at the last reference. */
 struct frame;
+void domain_release_page(struct frame *f);
+/* Called by frame_put() when the last reference is gone (count is 0 but for flags): unlink from the owner, free. */
 void domain_free_page(struct frame *f);
 /*
- * Share a hypervisor page with d (shared_info, grant frames): the frame gets owner d, PGC_HVPAGE,
- * and d may map it, writable or not. unshare waits for nothing: the page is freed by the caller when
- * frame_unshare() returns true (no references left), else by the last put_page.
+ * Share a hypervisor page (hv_alloc_pages(0)) with d (shared_info, grant frames): the frame gets owner d, FC_HVPAGE and one
+ * reference for the hypervisor, and d may map it, writable or not. Its type is kept at FT_WRITABLE, or FT_NONE when it
+ * must not be written, by one validated type reference. unshare_and_free drops both; waits for nothing: the page goes back
+ * to the heap with the last reference.
  */
 void frame_share(void *page, struct domain *d, bool writable);
 void frame_unshare_and_free(void *page);
