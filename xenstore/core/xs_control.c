@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// XS_CONTROL: what the core itself can answer; the rest goes to the host.
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "xs_alloc.h"
+#include "xs_store.h"
+
+static bool line(struct xs_buf *out, const char *name, uint64_t n)
+{
+	return xs_buf_str(out, name) && xs_buf_str(out, ": ") && xs_buf_num(out, n) &&
+	       xs_buf_add(out, "\n", 1);
+}
+
+/* Every answer ends with a NUL. */
+static int end(struct xs_buf *out, bool fit)
+{
+	return fit && xs_buf_add(out, "", 1) ? 0 : ENOMEM;
+}
+
+static int ctl_check(struct xs_store *s, struct xs_buf *out)
+{
+	const char *bad = xs_store_check(s);
+
+	return end(out, xs_buf_str(out, bad ? bad : "OK"));
+}
+
+static int ctl_memreport(struct xs_store *s, struct xs_buf *out)
+{
+	uint64_t nodes = 0;
+	int64_t bytes = 0;
+	unsigned int i;
+	bool fit;
+
+	xs_tree_check(&s->tree, &nodes);
+	for (i = 0; i < s->tree.acct.num; i++)
+		bytes += s->tree.acct.u[i].bytes;
+	fit = line(out, "nodes", nodes) && line(out, "bytes", (uint64_t)bytes) &&
+	      line(out, "connections", s->nconn) && line(out, "watches", s->nwatch);
+	return end(out, fit);
+}
+
+static int quota_list(struct xs_store *s, struct xs_buf *out)
+{
+	bool fit = true;
+	unsigned int i;
+
+	for (i = 0; i < XS_Q_NUM && fit; i++)
+		fit = line(out, xs_quota_name[i], s->quota[i]);
+	return end(out, fit);
+}
+
+static int quota_set(struct xs_store *s, const char *name, const char *value, struct xs_buf *out)
+{
+	uint64_t n;
+	unsigned int i;
+
+	if (!xs_num_parse(value, INT64_MAX, &n))
+		return EINVAL;
+	for (i = 0; i < XS_Q_NUM; i++)
+		if (!strcmp(name, xs_quota_name[i])) {
+			s->quota[i] = n;
+			return end(out, xs_buf_str(out, "OK"));
+		}
+	return EINVAL;
+}
+
+static int quota_domain(struct xs_store *s, const char *who, struct xs_buf *out)
+{
+	struct xs_domain *d;
+	struct xs_usage u;
+	uint64_t domid;
+	bool fit;
+
+	if (!xs_num_parse(who, UINT16_MAX, &domid))
+		return EINVAL;
+	d = xs_domain_find(s, (uint16_t)domid);
+	if (!d)
+		return ENOENT;
+	u = xs_acct_of(&s->tree.acct, (uint16_t)domid);
+	fit = line(out, "nodes", (uint64_t)u.nodes) && line(out, "memory", (uint64_t)u.bytes) &&
+	      line(out, "watches", d->conn->nwatch) && line(out, "transactions", d->conn->ntxn) &&
+	      line(out, "output", d->conn->out.len);
+	return end(out, fit);
+}
+
+static int ctl_quota(struct xs_store *s, unsigned int argc, const char *const *argv, struct xs_buf *out)
+{
+	if (argc == 1)
+		return quota_list(s, out);
+	if (argc == 4 && !strcmp(argv[1], "set"))
+		return quota_set(s, argv[2], argv[3], out);
+	if (argc == 2)
+		return quota_domain(s, argv[1], out);
+	return EINVAL;
+}
+
+int xs_control(struct xs_conn *c, unsigned int argc, const char *const *argv, struct xs_buf *out)
+{
+	struct xs_store *s = c->store;
+
+	if (!strcmp(argv[0], "check"))
+		return ctl_check(s, out);
+	if (!strcmp(argv[0], "memreport"))
+		return ctl_memreport(s, out);
+	if (!strcmp(argv[0], "quota"))
+		return ctl_quota(s, argc, argv, out);
+	if (!strcmp(argv[0], "print")) {
+		if (argc < 2)
+			return EINVAL;
+		if (s->host && s->host->log)
+			s->host->log(s->ctx, argv[1]);
+		return end(out, xs_buf_str(out, "OK"));
+	}
+	if (!strcmp(argv[0], "help"))
+		return end(out, xs_buf_str(out, "check\nhelp\nlog on|off\nmemreport\nprint <text>\n"
+						"quota [<domid> | set <name> <value>]\n"));
+	if (s->host && s->host->control)
+		return s->host->control(s->ctx, argc, argv, out);
+	return EINVAL;
+}

@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Transactions: a private view, a list of what was seen, a list of what was changed.
+//
+// A transaction works on a snapshot. Committing does its changes again on the store as it is then, provided
+// that everything it saw still has the same answer; so it takes effect as if it had run at that instant.
+// Changes that others made to paths it did not look at stay, and cost nobody an EAGAIN.
+#include <errno.h>
+#include <string.h>
+
+#include "xs_alloc.h"
+#include "xs_store.h"
+
+static uint32_t path_hash(const char *path)
+{
+	uint32_t h = 2166136261u;
+
+	while (*path)
+		h = (h ^ (unsigned char)*path++) * 16777619u;
+	return h;
+}
+
+struct xs_txn *xs_txn_find(struct xs_conn *c, uint32_t id)
+{
+	struct xs_txn *t;
+
+	for (t = c->txn; t; t = t->next)
+		if (t->id == id)
+			return t;
+	return NULL;
+}
+
+int xs_txn_begin(struct xs_conn *c, uint32_t *id)
+{
+	struct xs_txn *t;
+
+	if (!xs_conn_priv(c) && c->ntxn >= c->store->quota[XS_Q_TRANSACTIONS])
+		return xs_refuse(c, XS_Q_TRANSACTIONS, "", ENOSPC);
+	t = xs_alloc(sizeof(*t));
+	if (!t)
+		return ENOMEM;
+	memset(t, 0, sizeof(*t));
+	t->conn = c;
+	do {
+		t->id = ++c->next_txn;
+	} while (!t->id || xs_txn_find(c, t->id));
+	t->base = xs_node_get(c->store->tree.root);
+	t->work.root = xs_node_get(t->base);
+	t->work.gen = &c->store->gen;
+	t->next = c->txn;
+	c->txn = t;
+	c->ntxn++;
+	*id = t->id;
+	return 0;
+}
+
+static void txn_free(struct xs_txn *t)
+{
+	struct xs_touch *e, *next;
+	uint32_t i;
+
+	for (i = 0; i < t->nop; i++) {
+		struct xs_op *op = &t->op[i];
+
+		if (op->value && --op->value->ref == 0)
+			xs_free(op->value);
+		xs_perms_put(op->perms);
+		xs_perms_put(op->old_perms);
+		xs_node_put(op->old);
+	}
+	xs_free(t->op);
+	for (i = 0; i < t->nbucket; i++)
+		for (e = t->bucket[i]; e; e = next) {
+			next = e->next;
+			xs_free(e);
+		}
+	xs_free(t->bucket);
+	xs_node_put(t->base);
+	xs_tree_free(&t->work);
+	xs_free(t);
+}
+
+/* ---- what was seen, what was changed ---- */
+
+static bool grow_buckets(struct xs_txn *t)
+{
+	uint32_t num = t->nbucket ? t->nbucket * 4 : 16, i;
+	struct xs_touch **b, *e, *next;
+
+	if (t->ntouch < t->nbucket)
+		return true;
+	b = xs_alloc(num * sizeof(*b));
+	if (!b)
+		return false;
+	memset(b, 0, num * sizeof(*b));
+	for (i = 0; i < t->nbucket; i++)
+		for (e = t->bucket[i]; e; e = next) {
+			next = e->next;
+			e->next = b[e->hash & (num - 1)];
+			b[e->hash & (num - 1)] = e;
+		}
+	xs_free(t->bucket);
+	t->bucket = b;
+	t->nbucket = num;
+	return true;
+}
+
+static struct xs_touch *touch_find(struct xs_txn *t, const char *path, uint32_t hash)
+{
+	struct xs_touch *e = t->nbucket ? t->bucket[hash & (t->nbucket - 1)] : NULL;
+
+	while (e && (e->hash != hash || strcmp(e->path, path)))
+		e = e->next;
+	return e;
+}
+
+static bool over_quota(struct xs_txn *t, uint32_t num)
+{
+	return !xs_conn_priv(t->conn) && num >= t->conn->store->quota[XS_Q_TXN_NODES];
+}
+
+static int touch(struct xs_txn *t, const char *path, struct xs_touch **out)
+{
+	uint32_t hash = path_hash(path);
+	size_t len = strlen(path) + 1;
+	struct xs_touch *e = touch_find(t, path, hash);
+
+	*out = e;
+	if (e)
+		return 0;
+	if (over_quota(t, t->ntouch))
+		return xs_refuse(t->conn, XS_Q_TXN_NODES, path, ENOSPC);
+	e = xs_alloc(sizeof(*e) + len);
+	if (!e || !grow_buckets(t)) {
+		xs_free(e);
+		return ENOMEM;
+	}
+	e->hash = hash;
+	e->flags = 0;
+	e->op = 0;
+	memcpy(e->path, path, len);
+	e->next = t->bucket[hash & (t->nbucket - 1)];
+	t->bucket[hash & (t->nbucket - 1)] = e;
+	t->ntouch++;
+	*out = e;
+	return 0;
+}
+
+int xs_txn_saw(struct xs_txn *t, const char *path, unsigned int what)
+{
+	struct xs_touch *e;
+	int err = touch(t, path, &e);
+
+	if (err)
+		return err;
+	if (e->flags & XS_TXN_SET)
+		what &= ~(XS_SAW_NODE | XS_SAW_VALUE);
+	e->flags |= what;
+	return 0;
+}
+
+int xs_txn_reserve(struct xs_txn *t, const char *path)
+{
+	struct xs_touch *e;
+	struct xs_op *op;
+	uint32_t cap;
+	int err = touch(t, path, &e);
+
+	if (err)
+		return err;
+	if (over_quota(t, t->nop))
+		return xs_refuse(t->conn, XS_Q_TXN_NODES, path, ENOSPC);
+	if (t->nop < t->cap_op)
+		return 0;
+	cap = t->cap_op ? t->cap_op * 2 : 8;
+	op = xs_realloc(t->op, cap * sizeof(*op));
+	if (!op)
+		return ENOMEM;
+	t->op = op;
+	t->cap_op = cap;
+	return 0;
+}
+
+static void set_value(struct xs_op *op, struct xs_blob *value)
+{
+	if (value)
+		value->ref++;
+	if (op->value && --op->value->ref == 0)
+		xs_free(op->value);
+	op->value = value;
+}
+
+void xs_txn_log(struct xs_txn *t, enum xs_op_kind kind, const char *path, struct xs_perms *perms)
+{
+	struct xs_touch *e = touch_find(t, path, path_hash(path));
+	struct xs_blob *value = NULL;
+	struct xs_op *op;
+
+	if (kind == XS_OP_WRITE) {
+		value = xs_tree_find(t->work.root, path)->value;
+		e->flags |= XS_TXN_SET;
+		/* Only the last value of a path counts, unless something was removed in between. */
+		if (e->op > t->barrier) {
+			set_value(&t->op[e->op - 1], value);
+			return;
+		}
+	}
+	op = &t->op[t->nop++];
+	memset(op, 0, sizeof(*op));
+	op->kind = kind;
+	op->path = e->path;
+	set_value(op, value);
+	if (perms)
+		op->perms = xs_perms_get(perms);
+	if (kind == XS_OP_WRITE)
+		e->op = t->nop;
+	if (kind == XS_OP_RM)
+		t->barrier = t->nop;
+}
+
+/* ---- commit ---- */
+
+static bool same_value(const struct xs_node *a, const struct xs_node *b)
+{
+	if (a->value == b->value)
+		return true;
+	return a->value && b->value && a->value->len == b->value->len &&
+	       !memcmp(a->value->d, b->value->d, a->value->len);
+}
+
+static bool same_kids(const struct xs_node *a, const struct xs_node *b)
+{
+	uint32_t i;
+
+	if (a->nchild != b->nchild)
+		return false;
+	for (i = 0; i < a->nchild; i++)
+		if (a->child[i] != b->child[i] && strcmp(a->child[i]->name, b->child[i]->name))
+			return false;
+	return true;
+}
+
+/* Does the store still give the answers that the transaction got about e? */
+static bool still_true(const struct xs_txn *t, const struct xs_touch *e)
+{
+	const struct xs_store *s = t->conn->store;
+	struct xs_lookup was, is;
+
+	if (!(e->flags & (XS_SAW_NODE | XS_SAW_VALUE | XS_SAW_KIDS | XS_SAW_PERMS)))
+		return true;
+	xs_tree_lookup(t->base, e->path, &was);
+	xs_tree_lookup(s->tree.root, e->path, &is);
+	if (was.node && was.node == is.node)
+		return true;
+	if (e->flags & XS_SAW_PERMS && !xs_perms_equal(was.near->perms, is.near->perms))
+		return false;
+	if (!was.node || !is.node) {
+		if (!was.node && !is.node)
+			return true;
+		return !(e->flags & (XS_SAW_NODE | XS_SAW_VALUE | XS_SAW_KIDS));
+	}
+	if (e->flags & XS_SAW_VALUE && !same_value(was.node, is.node))
+		return false;
+	return !(e->flags & XS_SAW_KIDS) || same_kids(was.node, is.node);
+}
+
+static bool all_still_true(const struct xs_txn *t)
+{
+	const struct xs_touch *e;
+	uint32_t i;
+
+	if (t->base == t->conn->store->tree.root)
+		return true;
+	for (i = 0; i < t->nbucket; i++)
+		for (e = t->bucket[i]; e; e = e->next)
+			if (!still_true(t, e))
+				return false;
+	return true;
+}
+
+static int redo(struct xs_conn *c, struct xs_op *op)
+{
+	switch (op->kind) {
+	case XS_OP_WRITE:
+		op->changed = true;
+		return xs_op_write(c, NULL, op->path, op->value ? op->value->d : NULL,
+				   op->value ? op->value->len : 0);
+	case XS_OP_MKDIR:
+		return xs_op_mkdir(c, NULL, op->path, &op->changed);
+	case XS_OP_RM:
+		return xs_op_rm(c, NULL, op->path, &op->old);
+	case XS_OP_PERMS:
+		op->changed = true;
+		return xs_op_set_perms(c, NULL, op->path, op->perms, &op->old_perms);
+	}
+	return EINVAL;
+}
+
+/* Do all changes on the store, or none. */
+static int redo_all(struct xs_txn *t)
+{
+	struct xs_store *s = t->conn->store;
+	struct xs_node *root;
+	struct xs_acct acct;
+	uint32_t i;
+	int err = 0;
+
+	if (!xs_acct_copy(&acct, &s->tree.acct))
+		return ENOMEM;
+	root = xs_node_get(s->tree.root);
+	for (i = 0; i < t->nop && !err; i++)
+		err = redo(t->conn, &t->op[i]);
+	if (err) {
+		xs_tree_free(&s->tree);
+		s->tree.root = root;
+		s->tree.acct = acct;
+		/* Another's change is what makes an operation fail that once worked. */
+		return err == ENOMEM ? ENOMEM : EAGAIN;
+	}
+	xs_node_put(root);
+	xs_acct_free(&acct);
+	return 0;
+}
+
+int xs_txn_end(struct xs_txn *t, bool commit, struct xs_txn **done)
+{
+	struct xs_txn **p = &t->conn->txn;
+	int err = 0;
+
+	while (*p != t)
+		p = &(*p)->next;
+	*p = t->next;
+	t->conn->ntxn--;
+	*done = NULL;
+	if (commit && t->nop) {
+		err = all_still_true(t) ? redo_all(t) : EAGAIN;
+		if (!err) {
+			*done = t;
+			return 0;
+		}
+	}
+	txn_free(t);
+	return err;
+}
+
+void xs_txn_fire(struct xs_txn *t)
+{
+	struct xs_store *s = t->conn->store;
+	uint32_t i;
+
+	for (i = 0; i < t->nop; i++) {
+		struct xs_op *op = &t->op[i];
+
+		if (op->old)
+			xs_watch_fire_rm(s, op->path, op->old);
+		else if (op->changed)
+			xs_watch_fire(s, op->path, op->old_perms);
+	}
+	txn_free(t);
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// xenstored: command line, start-up, event loop.
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "xsd.h"
+
+#define EPOLL_BATCH 64
+
+static struct xsd xsd;
+
+static const char help[] =
+	"usage: xenstored [OPTION]...\n"
+	"Serve the xenstore to this host's tools and to domains.\n"
+	"\n"
+	"  -F, --foreground     do not detach; log to standard error\n"
+	"      --no-domains     serve sockets only; needs no Xen\n"
+	"      --rundir DIR     directory of the socket (default $XENSTORED_RUNDIR or /run/xenstored)\n"
+	"      --pid-file FILE  write the process id there (default RUNDIR/xenstored.pid)\n"
+	"      --log FILE       append log lines to FILE\n"
+	"  -v, --verbose        log more\n"
+	"  -h, --help           show this text\n";
+
+int xsd_poll(struct xsd *d, struct src *s, uint32_t events, bool add)
+{
+	struct epoll_event ev = { .events = events, .data.ptr = s };
+
+	return epoll_ctl(d->epoll, add ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, s->fd, &ev);
+}
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	xsd.stop = true;
+}
+
+static int parse(int argc, char **argv, struct xsd_opts *o)
+{
+	enum { NO_DOMAINS = 256, RUNDIR, PIDFILE, LOG };
+	static const struct option longopts[] = {
+		{ "foreground", no_argument, NULL, 'F' },
+		{ "no-domains", no_argument, NULL, NO_DOMAINS },
+		{ "rundir", required_argument, NULL, RUNDIR },
+		{ "pid-file", required_argument, NULL, PIDFILE },
+		{ "log", required_argument, NULL, LOG },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "Fvh", longopts, NULL)) != -1) {
+		switch (c) {
+		case 'F':
+			o->foreground = true;
+			break;
+		case NO_DOMAINS:
+			o->no_domains = true;
+			break;
+		case RUNDIR:
+			o->rundir = optarg;
+			break;
+		case PIDFILE:
+			o->pidfile = optarg;
+			break;
+		case LOG:
+			o->logfile = optarg;
+			break;
+		case 'v':
+			o->verbose = true;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			exit(0);
+		default:
+			fputs(help, stderr);
+			return -1;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "xenstored: unexpected argument '%s'\n%s", argv[optind], help);
+		return -1;
+	}
+	return 0;
+}
+
+/*
+ * Detach before anything is opened: mappings of ring pages do not survive a fork. The parent waits for the child's
+ * word that it serves, so that a start script may go on when the command returns. Returns the descriptor
+ * for that word.
+ */
+static int detach(void)
+{
+	int ends[2], fd;
+	char word;
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return -1;
+	pid = fork();
+	if (pid < 0)
+		return -1;
+	if (pid) {
+		close(ends[1]);
+		exit(read(ends[0], &word, 1) == 1 ? 0 : 1);
+	}
+	close(ends[0]);
+	setsid();
+	fd = open("/dev/null", O_RDWR);
+	if (fd >= 0) {
+		dup2(fd, 0);
+		dup2(fd, 1);
+		close(fd);
+	}
+	return ends[1];
+}
+
+static void detached(int fd)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (write(fd, "", 1) != 1)
+		xsd_log(XSD_WARN, "nobody waits for the daemon's start");
+	close(fd);
+	if (null >= 0) {
+		dup2(null, 2);
+		close(null);
+	}
+}
+
+static void write_pid(const char *file)
+{
+	FILE *f = fopen(file, "we");
+
+	if (f)
+		fprintf(f, "%ld\n", (long)getpid());
+	if (!f || fclose(f))
+		xsd_log(XSD_WARN, "cannot write %s: %s", file, strerror(errno));
+}
+
+static void serve(struct xsd *d)
+{
+	struct epoll_event ev[EPOLL_BATCH];
+	int i, n;
+
+	while (!d->stop) {
+		n = epoll_wait(d->epoll, ev, EPOLL_BATCH, d->ndirty ? 0 : -1);
+		for (i = 0; i < n; i++) {
+			struct src *s = ev[i].data.ptr;
+
+			s->ready(d, s, ev[i].events);
+		}
+		xsd_flush(d);
+		xsd_reap(d);
+	}
+}
+
+static int start(struct xsd *d)
+{
+	struct sigaction stop = { .sa_handler = on_signal };
+
+	sigaction(SIGTERM, &stop, NULL);
+	sigaction(SIGINT, &stop, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	d->dirty_tail = &d->dirty;
+	d->epoll = epoll_create1(EPOLL_CLOEXEC);
+	d->store = xs_store_new(&xsd_host, d);
+	if (d->epoll < 0 || !d->store) {
+		xsd_log(XSD_ERR, "cannot start: %s", strerror(errno));
+		return -1;
+	}
+	if (xsd_listen(d))
+		return -1;
+	return d->opt.no_domains ? 0 : xsd_xen_open(d);
+}
+
+int main(int argc, char **argv)
+{
+	const char *env = getenv("XENSTORED_RUNDIR");
+	char pidfile[4096];
+	int ready = -1;
+
+	xsd.opt.rundir = env ? env : "/run/xenstored";
+	if (parse(argc, argv, &xsd.opt))
+		return 2;
+	if (!xsd.opt.foreground && (ready = detach()) < 0) {
+		perror("xenstored: cannot detach");
+		return 1;
+	}
+	if (xsd_log_open(xsd.opt.logfile, xsd.opt.verbose)) {
+		fprintf(stderr, "xenstored: cannot open log %s: %s\n", xsd.opt.logfile, strerror(errno));
+		return 1;
+	}
+	if (start(&xsd))
+		return 1;
+	snprintf(pidfile, sizeof(pidfile), "%s/xenstored.pid", xsd.opt.rundir);
+	if (!xsd.opt.pidfile)
+		xsd.opt.pidfile = pidfile;
+	write_pid(xsd.opt.pidfile);
+	if (ready >= 0)
+		detached(ready);
+	xsd_log(XSD_INFO, "serving below %s", xsd.opt.rundir);
+	serve(&xsd);
+	unlink(xsd.opt.pidfile);
+	return 0;
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Domain rings: two circular byte streams in a page that the domain can write at any time.
+//
+//   req: the domain moves req_prod, we move req_cons      rsp: we move rsp_prod, the domain rsp_cons
+//
+// Every index is read once and checked; nothing that the domain does to the page later matters.
+#include <stdint.h>
+#include <string.h>
+#include <sys/types.h>
+
+#include <xen/io/xs_wire.h>
+
+#include "xsd.h"
+
+#define FEATURES (XENSTORE_SERVER_FEATURE_RECONNECTION | XENSTORE_SERVER_FEATURE_ERROR)
+
+static void ring_bad(struct ring *r, uint32_t code, const char *why)
+{
+	r->bad = true;
+	r->page->error = code;
+	xsd_log(XSD_WARN, "domain %u: its xenstore ring is ignored from now on: %s; it may reconnect, or be "
+		"restarted", r->domid, why);
+}
+
+static void copy_in(struct ring *r, uint32_t cons, char *to, uint32_t n)
+{
+	uint32_t at = MASK_XENSTORE_IDX(cons), first = XENSTORE_RING_SIZE - at;
+
+	if (first > n)
+		first = n;
+	memcpy(to, (const char *)r->page->req + at, first);
+	memcpy(to + first, (const char *)r->page->req, n - first);
+}
+
+static void copy_out(struct ring *r, uint32_t prod, const char *from, uint32_t n)
+{
+	uint32_t at = MASK_XENSTORE_IDX(prod), first = XENSTORE_RING_SIZE - at;
+
+	if (first > n)
+		first = n;
+	memcpy((char *)r->page->rsp + at, from, first);
+	memcpy((char *)r->page->rsp, from + first, n - first);
+}
+
+/* Take what the domain has put into the ring. Returns bytes taken. */
+static uint32_t ring_take(struct ring *r)
+{
+	uint32_t prod = r->page->req_prod, cons = r->page->req_cons, n = prod - cons;
+	char buf[XENSTORE_RING_SIZE];
+
+	if (n > XENSTORE_RING_SIZE) {
+		ring_bad(r, XENSTORE_ERROR_RINGIDX, "request indices are further apart than the ring is long");
+		return 0;
+	}
+	if (!n)
+		return 0;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	copy_in(r, cons, buf, n);
+	if (!xs_buf_add(&r->peer.in, buf, n))
+		return 0;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	r->page->req_cons = cons + n;
+	return n;
+}
+
+/* Give the domain what fits. Returns bytes given. */
+static uint32_t ring_give(struct ring *r)
+{
+	struct xs_buf *out = &r->peer.conn->out;
+	uint32_t prod = r->page->rsp_prod, cons = r->page->rsp_cons, room = prod - cons, n;
+
+	if (!out->len)
+		return 0;
+	if (room > XENSTORE_RING_SIZE) {
+		ring_bad(r, XENSTORE_ERROR_RINGIDX, "response indices are further apart than the ring is long");
+		return 0;
+	}
+	room = XENSTORE_RING_SIZE - room;
+	n = out->len < room ? (uint32_t)out->len : room;
+	if (!n)
+		return 0;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	copy_out(r, prod, out->d + out->head, n);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	r->page->rsp_prod = prod + n;
+	xs_conn_sent(r->peer.conn, n);
+	return n;
+}
+
+/* The domain asks for a fresh start: forget all that was under way, say so in the page. */
+static void ring_reconnect(struct ring *r)
+{
+	struct xsd_sockmsg reset = { .type = XS_RESET_WATCHES };
+
+	xs_buf_free(&r->peer.in);
+	xs_handle(r->peer.conn, &reset, "");
+	xs_buf_free(&r->peer.conn->out);
+	r->bad = false;
+	r->page->req_cons = r->page->req_prod = 0;
+	r->page->rsp_cons = r->page->rsp_prod = 0;
+	r->page->error = XENSTORE_ERROR_NONE;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	r->page->connection = XENSTORE_CONNECTED;
+}
+
+void xsd_ring_start(struct ring *r)
+{
+	r->page->server_features = FEATURES;
+	r->page->connection = XENSTORE_CONNECTED;
+	r->page->error = XENSTORE_ERROR_NONE;
+}
+
+void xsd_ring_run(struct ring *r)
+{
+	uint32_t moved = 0;
+	bool stalled;
+	ssize_t used;
+
+	if (r->page->connection == XENSTORE_RECONNECT) {
+		ring_reconnect(r);
+		moved = 1;
+	}
+	if (r->bad)
+		goto tell;
+	/* Requests stay in the ring while the domain does not take its answers. */
+	if (r->peer.in.len < XENSTORE_RING_SIZE + XENSTORE_PAYLOAD_MAX)
+		moved += ring_take(r);
+	used = xsd_requests(&r->peer, r->peer.in.d + r->peer.in.head, r->peer.in.len);
+	if (used < 0) {
+		ring_bad(r, r->peer.conn->broken ? XENSTORE_ERROR_COMM : XENSTORE_ERROR_PROTO,
+			 r->peer.conn->broken ? "out of memory for its answers" :
+						"a request is longer than the protocol allows");
+		r->peer.conn->broken = false;
+		moved++;
+		goto tell;
+	}
+	xs_buf_take(&r->peer.in, (size_t)used);
+	stalled = !xs_conn_ready(r->peer.conn);
+	moved += ring_give(r);
+	xsd_undirty(&r->peer);
+	/* Came more while we worked, or is there room now for requests that were kept? One more turn, later. */
+	if (!r->bad && xs_conn_ready(r->peer.conn) &&
+	    (stalled || r->page->req_prod != r->page->req_cons))
+		xsd_dirty(&r->peer);
+tell:
+	if (moved)
+		xsd_xen_notify(r->peer.d, r);
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Clients on the Unix socket.
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "xsd.h"
+
+/* One receive; so much can one client do before the next one has its turn. */
+#define RECV_MAX 16384
+/* New connections taken in one turn. */
+#define ACCEPT_MAX 16
+
+static void close_peer(struct peer *p)
+{
+	if (p->dead)
+		return;
+	xsd_undirty(p);
+	p->dead = true;
+	close(p->src.fd);
+	xs_conn_free(p->conn);
+	xs_buf_free(&p->in);
+	p->d->nsock--;
+	p->next_dead = p->d->dead;
+	p->d->dead = p;
+}
+
+/* The epoll batch of this turn may still name a closed peer: memory is freed when the turn is over. */
+void xsd_reap(struct xsd *d)
+{
+	while (d->dead) {
+		struct peer *p = d->dead;
+
+		d->dead = p->next_dead;
+		free(p);
+	}
+}
+
+/* Ask epoll for what the state of p needs. */
+static void update_poll(struct peer *p, bool paused, bool polls_out)
+{
+	if (p->paused == paused && p->polls_out == polls_out)
+		return;
+	p->paused = paused;
+	p->polls_out = polls_out;
+	xsd_poll(p->d, &p->src, (paused ? 0 : EPOLLIN) | (polls_out ? EPOLLOUT : 0), false);
+}
+
+static void handle_kept(struct peer *p)
+{
+	ssize_t used = xsd_requests(p, p->in.d + p->in.head, p->in.len);
+
+	if (used < 0) {
+		close_peer(p);
+		return;
+	}
+	xs_buf_take(&p->in, (size_t)used);
+}
+
+/* Send what the socket takes; false when the client is gone. */
+static bool send_out(struct peer *p)
+{
+	struct xs_buf *out = &p->conn->out;
+	ssize_t n;
+
+	while (out->len) {
+		n = send(p->src.fd, out->d + out->head, out->len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN;
+		xs_conn_sent(p->conn, (size_t)n);
+	}
+	return true;
+}
+
+void xsd_sock_flush(struct peer *p)
+{
+	if (p->conn->broken || !send_out(p)) {
+		close_peer(p);
+		return;
+	}
+	/* Answers were taken: go on with requests that came before reading was stopped. */
+	if (p->paused && xs_conn_ready(p->conn)) {
+		handle_kept(p);
+		if (p->dead)
+			return;
+	}
+	update_poll(p, !xs_conn_ready(p->conn), p->conn->out.len != 0);
+}
+
+static void sock_in(struct peer *p)
+{
+	static char buf[RECV_MAX];
+	ssize_t n = recv(p->src.fd, buf, sizeof(buf), MSG_DONTWAIT);
+	ssize_t used;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		close_peer(p);
+		return;
+	}
+	if (p->in.len) {
+		if (!xs_buf_add(&p->in, buf, (size_t)n)) {
+			close_peer(p);
+			return;
+		}
+		handle_kept(p);
+	} else {
+		used = xsd_requests(p, buf, (size_t)n);
+		if (used < 0 || !xs_buf_add(&p->in, buf + used, (size_t)(n - used))) {
+			close_peer(p);
+			return;
+		}
+	}
+	if (!p->dead && !xs_conn_ready(p->conn))
+		xsd_dirty(p);
+}
+
+static void sock_ready(struct xsd *d, struct src *s, uint32_t events)
+{
+	struct peer *p = (struct peer *)s;
+
+	(void)d;
+	if (p->dead)
+		return;
+	if (events & EPOLLOUT)
+		xsd_dirty(p);
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR) && !p->paused)
+		sock_in(p);
+	else if (events & (EPOLLHUP | EPOLLERR))
+		close_peer(p);
+}
+
+static void add_client(struct xsd *d, int fd)
+{
+	struct peer *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		goto close_fd;
+	p->src.fd = fd;
+	p->src.ready = sock_ready;
+	p->d = d;
+	p->conn = xs_conn_new(d->store, 0, p);
+	if (!p->conn)
+		goto free_peer;
+	p->conn->wake = xsd_wake;
+	if (xsd_poll(d, &p->src, EPOLLIN, true)) {
+		xs_conn_free(p->conn);
+		goto free_peer;
+	}
+	d->nsock++;
+	return;
+
+free_peer:
+	free(p);
+close_fd:
+	xsd_log(XSD_ERR, "cannot take a new client: %s", strerror(errno));
+	close(fd);
+}
+
+static void accept_ready(struct xsd *d, struct src *s, uint32_t events)
+{
+	int i, fd;
+
+	(void)events;
+	for (i = 0; i < ACCEPT_MAX; i++) {
+		fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd < 0)
+			return;
+		add_client(d, fd);
+	}
+}
+
+/* The protocol of sd_listen_fds(3): LISTEN_PID is us, the first descriptor is number 3. */
+static int inherited_socket(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+
+	if (!pid || !fds || strtol(pid, NULL, 10) != (long)getpid() || strtol(fds, NULL, 10) < 1)
+		return -1;
+	return 3;
+}
+
+static int own_socket(const char *rundir)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	mode_t mask;
+	int fd, err;
+
+	if (mkdir(rundir, 0755) && errno != EEXIST) {
+		xsd_log(XSD_ERR, "cannot create %s: %s; choose another place with --rundir", rundir,
+			strerror(errno));
+		return -1;
+	}
+	if (snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/socket", rundir) >=
+	    (int)sizeof(addr.sun_path)) {
+		xsd_log(XSD_ERR, "%s is too long a name for a socket; choose a shorter --rundir", rundir);
+		return -1;
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		goto fail;
+	unlink(addr.sun_path);
+	mask = umask(0177);
+	err = bind(fd, (struct sockaddr *)&addr, sizeof(addr));
+	umask(mask);
+	if (!err && !listen(fd, 128))
+		return fd;
+fail:
+	xsd_log(XSD_ERR, "cannot listen on %s: %s", addr.sun_path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+int xsd_listen(struct xsd *d)
+{
+	int fd = inherited_socket();
+
+	if (fd < 0)
+		fd = own_socket(d->opt.rundir);
+	if (fd < 0)
+		return -1;
+	d->listener.fd = fd;
+	d->listener.ready = accept_ready;
+	return xsd_poll(d, &d->listener, EPOLLIN, true);
+}

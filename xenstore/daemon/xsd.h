@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * xenstored: event loop, sockets and domain rings around xenstore/core.
+ *
+ * One thread. Each turn of the loop gives every ready connection a bounded share: one receive from a socket, one
+ * ring's worth from a domain. What the requests produced is sent at the end of the turn, one send per connection.
+ */
+#ifndef XSD_H
+#define XSD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "xenstore/core/xs_buf.h"
+#include "xenstore/core/xs_store.h"
+
+struct xsd;
+
+/* Something in the epoll set. */
+struct src {
+	int fd;
+	void (*ready)(struct xsd *d, struct src *s, uint32_t events);
+};
+
+struct ring; /* ring.c */
+
+/* One connection: a socket client or the ring of a domain. */
+struct peer {
+	struct src src; /* fd is -1 for rings */
+	struct xsd *d;
+	struct xs_conn *conn;
+	struct ring *ring;	/* NULL for sockets */
+	struct xs_buf in;	/* received, not yet handled */
+	struct peer *next_dirty; /* output waits, or more input can be handled without an event */
+	struct peer *next_dead;
+	bool dirty, dead, paused, polls_out;
+};
+
+struct xsd_opts {
+	const char *rundir, *pidfile, *logfile;
+	bool foreground, no_domains, verbose;
+};
+
+struct xsd {
+	struct xsd_opts opt;
+	struct xs_store *store;
+	int epoll;
+	volatile bool stop;
+	struct src listener;
+	struct src evtchn;
+	struct peer *dirty, **dirty_tail, *dead;
+	uint32_t ndirty;
+	struct xen *xen; /* NULL with --no-domains */
+	uint32_t nsock;
+};
+
+/* ---- log.c ---- */
+enum xsd_level { XSD_ERR, XSD_WARN, XSD_INFO, XSD_DEBUG };
+/* Open the log: a file, or standard error for NULL. 0 or -1 with errno. */
+int xsd_log_open(const char *file, bool verbose);
+void xsd_log(enum xsd_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The core's quota refusals, at most one line a minute for each domain and quota. */
+void xsd_log_refused(uint16_t domid, enum xs_quota q, uint64_t limit, const char *path);
+
+/* ---- peer.c ---- */
+/* Handle the complete requests at the start of data, as long as answers are taken. Returns the bytes used, or
+ * -1 when the peer broke the protocol. */
+ssize_t xsd_requests(struct peer *p, const char *data, size_t len);
+/* Have p looked at when this turn of the loop ends. */
+void xsd_dirty(struct peer *p);
+void xsd_undirty(struct peer *p);
+/* Serve all that are dirty now, once. */
+void xsd_flush(struct xsd *d);
+/* The core's wake callback of all peers. */
+void xsd_wake(struct xs_conn *c);
+
+/* ---- sock.c ---- */
+/* Listen on RUNDIR/socket, or take the socket that a service manager passed. 0 or -1 (logged). */
+int xsd_listen(struct xsd *d);
+/* Send what waits; resume a paused peer. */
+void xsd_sock_flush(struct peer *p);
+void xsd_reap(struct xsd *d);
+
+/* ---- ring.c ---- */
+struct xenstore_domain_interface;
+
+/* The ring of a domain. */
+struct ring {
+	struct peer peer;
+	struct ring *next;
+	volatile struct xenstore_domain_interface *page;
+	uint16_t domid;
+	uint32_t remote_port;
+	uint32_t port; /* local */
+	bool bad;      /* broke the ring protocol; ignored until it reconnects */
+	bool granted;  /* mapped by grant, not by frame number */
+};
+/* Take requests from the ring and put answers to it; notifies the domain if anything moved. */
+void xsd_ring_run(struct ring *r);
+/* A domain connects for the first time: clear what a previous life left in the page. */
+void xsd_ring_start(struct ring *r);
+
+/* ---- xen.c ---- */
+/* Open event channels, bind VIRQ_DOM_EXC, attach dom0's kernel. 0 or -1 (logged). */
+int xsd_xen_open(struct xsd *d);
+void xsd_xen_notify(struct xsd *d, struct ring *r);
+extern const struct xs_host xsd_host;
+
+/* ---- main.c ---- */
+int xsd_poll(struct xsd *d, struct src *s, uint32_t events, bool add);
+
+#endif
