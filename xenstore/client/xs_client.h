@@ -38,9 +38,9 @@ struct xsc_event {
 };
 
 /*
- * Connect. where is a socket or device path, or NULL for the default: $XENSTORED_PATH, then
- * $XENSTORED_RUNDIR/socket, /run/xenstored/socket, /var/run/xenstored/socket, /dev/xen/xenbus,
- * /proc/xen/xenbus, the first that answers. errno is that of the last one tried.
+ * Connect. where is a socket or device path, or NULL for the default: $XENSTORED_PATH alone if it is set, else
+ * $XENSTORED_RUNDIR/socket (without the variable /run/xenstored/socket, /var/run/xenstored/socket),
+ * /dev/xen/xenbus, /proc/xen/xenbus, the first that answers. errno is that of the last one tried.
  */
 struct xsc *xsc_open(const char *where);
 
