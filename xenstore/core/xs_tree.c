@@ -251,8 +251,7 @@ void xs_tree_lookup(const struct xs_node *root, const char *path, struct xs_look
 			l->missing = 1;
 			while (xs_path_next(&path, &name))
 				l->missing++;
-			if (l->missing == 1)
-				l->parent = n;
+			l->parent = l->missing == 1 ? n : NULL;
 			return;
 		}
 		l->parent = n;
