@@ -55,6 +55,23 @@ void hv_main(uint32_t mb_magic, uint64_t mb_info_pa) __noreturn;
 void dom0_build(void);
 /* The module's memory goes to the heap. */
 void boot_module_free(unsigned int i);
+/*
+ * Memory before the heap is there (x86/boot/bootmem.c): `bytes` of zeroed RAM, aligned to `align` (a power of two, at
+ * least a page), for ever. A direct-map pointer; panics when there is none. Until heap_add() has been called.
+ */
+void *boot_alloc(uint64_t bytes, uint64_t align);
+/* Start and hand-over, called by hv_main() only. */
+void bootmem_init(void); /* free ranges from boot_info.e820 without image, modules, first MiB */
+void bootmem_allow_high(void); /* the direct map is complete: RAM above 4 GiB may be given out */
+void bootmem_to_heap(void);
+void multiboot_parse(uint32_t magic, uint64_t info_pa);
+void paging_init(void);
+void frames_init(void); /* records and machine-to-physical tables, zeroed, for all frames below max_frame */
+void paging_heap_ready(void); /* page tables now come from the heap */
+void paging_free_init(void); /* .init to the heap */
+extern char image_start[], image_end[], text_end[], rodata_end[], init_start[], init_end[];
+#define TRAMPOLINE_PHYS 0x70000UL /* one page of the first MiB, for starting the other CPUs */
+
 /* ACPI: x86/acpi.c */
 struct acpi_info {
 	uint64_t rsdp, madt, fadt, hpet, mcfg, hpet_base, lapic_base;

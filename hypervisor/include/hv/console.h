@@ -16,10 +16,19 @@ void console_force_unlock(void);
 /* Bytes of the ring from index *idx on (incremental reading), at most n, to dst; advances *idx. Returns bytes. */
 uint32_t console_ring_read(char *dst, uint32_t n, uint32_t *idx, bool clear);
 
+/* Characters typed for dom0 (CONSOLEIO_read): at most n to dst. Returns how many. */
+uint32_t console_input_read(char *dst, uint32_t n);
+/* x86/serial.c: called by console_init_early and _irq. */
+void serial_init(void);
+void serial_init_irq(void);
+void serial_force_unlock(void);
+void serial_poll(void); /* fetch what was typed, for the time without interrupts */
+
 /* Debug keys: from the serial line after three Ctrl-A, or sysctl debug_keys. */
 typedef void (*keyfn_t)(void);
 void keyhandler_register(char key, keyfn_t fn, const char *desc);
 void keyhandler_run(char key);
+void keyhandler_init(void);
 /* common/console.c: a character from the serial line for dom0's VIRQ_CONSOLE ring or the key handlers. */
 void console_rx(char c);
 

@@ -18,6 +18,7 @@
 #include <hv/evtchn_core.h>
 #include <hv/sched_core.h>
 #include <hv/rangeset.h>
+#include <hv/softirq.h>
 #include <hv/x86/pv.h>
 #include <xen/xen.h>
 #include <xen/vcpu.h>
@@ -49,13 +50,16 @@ struct vcpu {
 	/* time */
 	struct timer singleshot_timer, periodic_timer, poll_timer;
 	s_time_t periodic_period, periodic_last;
-	vcpu_runstate_info_t runstate;
+	vcpu_runstate_info_t runstate; /* sched lock */
+	bool paused_for_shutdown; /* domain.lock */
 	guest_ptr_t runstate_area; /* va in this vcpu's own address space; 0 = none */
 	guest_ptr_t time_area; /* secondary vcpu_time_info, likewise */
 
 	/* events: domain's event_lock */
 	evtchn_port_t virq_to_evtchn[NR_VIRQS];
 	spinlock_t virq_lock; /* readers of virq_to_evtchn in interrupts */
+	bool pinned_over; /* SCHEDOP_pin_override: hard_affinity is in saved_affinity */
+	cpumask_t saved_affinity;
 	int poll_evtchn; /* 0 none, -1 several, else the port polled */
 	struct evtchn_vcpu evtchn;
 	struct fifo_vcpu *fifo;
@@ -76,6 +80,8 @@ struct domain {
 	bool is_idle;
 	unsigned int refs; /* atomic; the struct is freed at 0 */
 	struct domain *next; /* list by id; domain_list_lock */
+	struct domain *hash_next; /* same id bucket; domain_list_lock */
+	struct tasklet free_work; /* frees the struct after the last reference */
 
 	unsigned int max_vcpus;
 	struct vcpu **vcpu; /* max_vcpus pointers, NULL until created */
@@ -93,6 +99,7 @@ struct domain {
 	struct evtchn_domain evtchn;
 	struct fifo_domain *fifo;
 	uint32_t max_evtchn_port;
+	uint64_t poll_mask; /* vcpus in SCHEDOP_poll; atomic bits */
 
 	struct grant_table *grant_table;
 	unsigned int nr_pirqs;
@@ -131,12 +138,14 @@ extern struct domain *domain_list; /* ascending id; take domain_list_lock */
 extern spinlock_t domain_list_lock;
 extern struct vcpu *idle_vcpu[NR_CPUS];
 extern struct domain *idle_domain;
+/* Where vcpus beyond the 32 of shared_info have their vcpu_info until they register one. */
+extern vcpu_info_t dummy_vcpu_info;
 
 /* ---- common/domain.c */
 void domain_init(void);
 /*
  * New domain, paused (controller_pause_count 1), without vcpus or memory. cfg as in XEN_DOMCTL_createdomain.
- * 0 and *out with one reference for the caller, or -XEN_EINVAL, -XEN_EEXIST, -XEN_ENOMEM.
+ * 0 and *out with one reference for the caller (the domain's own existence holds another), or -XEN_EINVAL, -XEN_EEXIST, -XEN_ENOMEM.
  */
 int domain_create(domid_t id, const struct xen_domctl_createdomain *cfg, bool privileged, struct domain **out);
 /* Vcpu `id` of d, down, not initialised. NULL: out of memory. */
@@ -159,6 +168,8 @@ void domain_crash(struct domain *d, const char *fmt, ...) __printf(2, 3);
 void machine_restart(void) __noreturn;
 void machine_poweroff(void) __noreturn;
 void machine_halt(void) __noreturn;
+/* XENPF_enter_acpi_sleep: write the PM1 control registers with the sleep types given, and SLP_EN. */
+void acpi_enter_sleep(uint16_t pm1a, uint16_t pm1b);
 /* All vcpus are paused and shut down: VIRQ_DOM_EXC to dom0. */
 void domain_report(struct domain *d);
 struct vcpu *domain_vcpu(const struct domain *d, unsigned int id); /* NULL out of range */
@@ -169,6 +180,9 @@ int vcpu_map_info(struct vcpu *v, mfn_t m, unsigned int offset);
 void vcpu_unmap_info(struct vcpu *v);
 void domain_dump(void); /* debug key q */
 void domain_getinfo(struct domain *d, struct xen_domctl_getdomaininfo *out);
+
+/* Arm a watchdog (id 0: a new one), poke it (timeout in seconds) or drop it (timeout 0): SCHEDOP_watchdog. */
+long domain_watchdog(struct domain *d, uint32_t id, uint32_t timeout);
 
 #define for_each_vcpu(d, v)                                                       \
 	for (unsigned int vi_ = 0; vi_ < (d)->max_vcpus; vi_++)                   \

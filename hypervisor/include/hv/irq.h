@@ -34,6 +34,15 @@ void pirq_set_evtchn(struct domain *d, uint32_t pirq, uint32_t port);
 
 int pirq_domain_init(struct domain *d); /* d->nr_pirqs is set */
 void pirq_domain_destroy(struct domain *d);
+/*
+ * Name irq for d: pirq itself, or any free number when negative. The pirq, -XEN_EEXIST (either has another name or
+ * use), -XEN_EINVAL (out of range), -XEN_ENOSPC. event_lock of d.
+ */
+int pirq_map(struct domain *d, int pirq, unsigned int irq);
+int pirq_unmap(struct domain *d, uint32_t pirq); /* also unbinds, frees a message; -XEN_EINVAL when not mapped */
+int pirq_to_irq(struct domain *d, uint32_t pirq); /* -1: not mapped */
+/* Line kind as domain 0 read it from AML. 0, -XEN_EINVAL, -XEN_ENOSPC. */
+int irq_set_type(unsigned int gsi, bool level, bool low);
 extern unsigned int nr_gsis;
 void irq_dump(void); /* debug keys i, z */
 

@@ -35,6 +35,12 @@ void guest_log(enum loglevel level, const char *fmt, ...) __printf(2, 3);
 /* Print registers and a stack trace, stop all CPUs, then reboot or halt. For broken invariants of ours. */
 void hv_panic(const char *fmt, ...) __printf(1, 2) __noreturn;
 
+/* The same for an exception of our own code: shows the registers saved in regs. */
+struct cpu_user_regs;
+void hv_panic_regs(const struct cpu_user_regs *regs, const char *fmt, ...) __printf(2, 3) __noreturn;
+/* Addresses on the stack from sp up that lie in our code; at most `n` lines. */
+void stack_trace(uint64_t sp, unsigned int n);
+
 #define BUG_ON(c)                                                                           \
 	do {                                                                                \
 		if (unlikely(c))                                                            \

@@ -42,6 +42,8 @@ extern uint64_t idle_l4[512]; /* the table of idle CPUs; slots 256..271 are the 
 /* Map [pa, pa+bytes) into the vmap area, uncached when asked. Never unmapped by devices. NULL: no room. */
 void *ioremap(uint64_t pa, uint64_t bytes, bool uncached);
 void iounmap(void *va, uint64_t bytes);
+/* Address space of the vmap area without mappings, for hv_map_page(). Aligned to `align`; 0: no room. */
+uint64_t vmap_reserve(uint64_t bytes, uint64_t align);
 /* Change one 4 KiB mapping of the hypervisor's own slots (flags 0 unmaps); no flush. 0 or -XEN_ENOMEM. */
 int hv_map_page(uint64_t va, mfn_t m, uint64_t flags);
 /* PTE of a descriptor window page of this CPU; always present in the tables. */

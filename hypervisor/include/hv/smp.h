@@ -10,6 +10,13 @@ extern cpumask_t cpu_online;
 extern unsigned int nr_cpus; /* online after smp_boot_all() */
 extern uint32_t cpu_apic_id[NR_CPUS];
 
+/* Interrupts of our own: VEC_IPI_CALL and VEC_IPI_TLB (do_irq). */
+void smp_call_interrupt(void);
+void tlb_interrupt(void);
+/* Load CR3 and let the TLB clock know. */
+void tlb_write_cr3(uint64_t cr3);
+/* C entry of the other CPUs, from trampoline.S on their own stack. */
+void smp_start_this(void) __noreturn;
 void smp_boot_all(void);
 /* Make the CPUs of the set look at their exit_work (VEC_IPI_EVENT). */
 void smp_send_event(cpumask_t set);

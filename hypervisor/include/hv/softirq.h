@@ -41,6 +41,7 @@ struct tasklet {
 	bool queued;
 };
 void tasklet_schedule(struct tasklet *t);
+void tasklet_softirq(void);
 
 /* Long operations ask this between steps, and return through hypercall_continue() when true. */
 static inline bool preempt_needed(void)

@@ -7,6 +7,7 @@
 
 void apic_init_boot(void);
 void apic_init_cpu(void);
+void apic_calibrate(void); /* boot CPU, once the TSC is calibrated */
 uint32_t apic_read_id(void);
 void apic_eoi(void);
 void apic_send_ipi(unsigned int cpu, uint8_t vector);

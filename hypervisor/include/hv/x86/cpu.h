@@ -163,4 +163,8 @@ extern struct cpu_features cpu;
 void cpu_init_boot(void); /* detect; boot CPU */
 void cpu_init_this(void); /* set control registers, MSRs, descriptor tables of this CPU */
 
+/* System call MSRs and what else entry.S needs on this CPU (x86/entry/). */
+struct cpu_info;
+void entry_init_cpu(struct cpu_info *ci);
+
 #endif
