@@ -2,30 +2,14 @@
 /*
  * A domain's pages: frames handed to it, and hypervisor pages shared with it.
  *
- * Every frame a domain owns is counted in tot_pages (its own memory, linked in page_list) or in shared_pages (hypervisor
- * pages). As long as one of the two is not zero the domain's struct stays: together they hold one reference on it,
- * because frames name their owner by id and may outlive it in mappings of other domains.
+ * A domain's own memory is counted in tot_pages and linked in page_list. As long as there is any, it holds one reference
+ * on the domain's struct: frames name their owner by id and may stay in mappings of other domains after its death.
+ * Hypervisor pages hold none; when such a page is taken back while somebody still maps it, it is nobody's until freed.
  */
 #include <hv/domain.h>
 #include <hv/heap.h>
 #include <hv/mm.h>
 #include <hv/smp.h>
-
-/* page_lock held: count n more frames; the first ones take the reference on d. */
-static void count_more(struct domain *d, uint32_t *counter, uint32_t n)
-{
-	if (d->tot_pages + d->shared_pages == 0)
-		get_domain(d);
-	*counter += n;
-}
-
-/* page_lock held: true when the caller is to put_domain() after unlocking. */
-static bool count_less(struct domain *d, uint32_t *counter, uint32_t n)
-{
-	ASSERT(*counter >= n);
-	*counter -= n;
-	return d->tot_pages + d->shared_pages == 0;
-}
 
 /* page_lock held. */
 static void page_link(struct domain *d, struct frame *f)
@@ -67,7 +51,9 @@ bool domain_assign_pages(struct domain *d, mfn_t start, unsigned int order)
 		spin_unlock(&d->page_lock);
 		return false;
 	}
-	count_more(d, &d->tot_pages, n);
+	if (d->tot_pages == 0)
+		get_domain(d);
+	d->tot_pages += n;
 	/* Memory that was promised is now there. */
 	used = MIN(d->outstanding_claim, n);
 	d->outstanding_claim -= used;
@@ -117,32 +103,35 @@ void domain_release_page(struct frame *f)
 		frame_put(f);
 }
 
+/* Forget the owner's mapping of f; other CPUs may hold translations, which whoever gets the frame next flushes. */
+static void page_retire(struct frame *f)
+{
+	uint32_t stamp = tlb_clock();
+
+	m2p_set(frame_mfn(f), INVALID_M2P_ENTRY);
+	f->type = (uint64_t)(stamp ? stamp : 1) << FT_AUX_SHIFT;
+}
+
 void domain_free_page(struct frame *f)
 {
 	struct domain *d = current->domain;
-	mfn_t m = frame_mfn(f);
 	bool mine = f->owner == d->id, last;
-	uint32_t stamp;
 
+	page_retire(f);
+	if (f->count & FC_HVPAGE) {
+		heap_free(frame_mfn(f), 0);
+		return;
+	}
 	if (!mine) {
 		d = get_domain_by_id(f->owner);
 		if (!d)
-			hv_panic("frame %#lx: owner d%u is gone\n", m.v, f->owner);
+			hv_panic("frame %#lx: its owner d%u is gone\n", frame_mfn(f).v, f->owner);
 	}
-	m2p_set(m, INVALID_M2P_ENTRY);
-	/* Other CPUs may hold translations; whoever gets the frame next flushes them. */
-	stamp = tlb_clock();
-	f->type = (uint64_t)(stamp ? stamp : 1) << FT_AUX_SHIFT;
-
 	spin_lock(&d->page_lock);
-	if (f->count & FC_HVPAGE) {
-		last = count_less(d, &d->shared_pages, 1);
-	} else {
-		page_unlink(d, f);
-		last = count_less(d, &d->tot_pages, 1);
-	}
+	page_unlink(d, f);
+	last = --d->tot_pages == 0;
 	spin_unlock(&d->page_lock);
-	heap_free(m, 0);
+	heap_free(frame_mfn(f), 0);
 	if (last)
 		put_domain(d);
 	if (!mine)
@@ -154,20 +143,25 @@ void frame_share(void *page, struct domain *d, bool writable)
 	struct frame *f = frame_of(virt_to_mfn(page));
 
 	spin_lock(&d->page_lock);
-	count_more(d, &d->shared_pages, 1);
+	d->shared_pages++;
+	spin_unlock(&d->page_lock);
 	f->owner = d->id;
 	f->type = ((uint64_t)(writable ? FT_WRITABLE : FT_NONE) << FT_SHIFT) | FT_VALIDATED | 1;
 	__atomic_store_n(&f->count, FC_HVPAGE | 1, __ATOMIC_RELEASE);
-	spin_unlock(&d->page_lock);
 }
 
-void frame_unshare_and_free(void *page)
+void frame_unshare_and_free(void *page, struct domain *d)
 {
-	struct frame *f = frame_of(virt_to_mfn(page));
+	struct frame *f;
 
 	if (!page)
 		return;
-	ASSERT(f->count & FC_HVPAGE);
+	f = frame_of(virt_to_mfn(page));
+	ASSERT((f->count & FC_HVPAGE) && f->owner == d->id);
+	spin_lock(&d->page_lock);
+	d->shared_pages--;
+	spin_unlock(&d->page_lock);
+	WRITE_ONCE(f->owner, DOMID_INVALID);
 	if (frame_type(f) == FT_WRITABLE)
 		frame_put_type(f);
 	frame_put(f);

@@ -55,6 +55,6 @@ void domain_free_page(struct frame *f);
  * to the heap with the last reference.
  */
 void frame_share(void *page, struct domain *d, bool writable);
-void frame_unshare_and_free(void *page);
+void frame_unshare_and_free(void *page, struct domain *d); /* page NULL: nothing */
 
 #endif

@@ -9,6 +9,7 @@
 #include <xen/errno.h>
 
 /* Xen's error numbers: XEN_EINVAL and so on come from <xen/errno.h>. */
+#define XEN_ERESTART 85 /* the same list, for internal use: to be called again; never shown to a guest */
 
 enum loglevel { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
