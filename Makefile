@@ -8,7 +8,7 @@ B := build
 PURE := $(wildcard hypervisor/core/*.c xenstore/core/*.c pvdrivers/ring/*.c pvdrivers/xenbus/*.c)
 
 HV_PURE := $(filter hypervisor/%,$(PURE))
-HV_C    := $(wildcard hypervisor/common/*.c hypervisor/x86/*.c hypervisor/x86/*/*.c)
+HV_C    := $(filter-out %/asm-offsets.c,$(wildcard hypervisor/common/*.c hypervisor/x86/*.c hypervisor/x86/*/*.c))
 HV_S    := $(wildcard hypervisor/x86/*/*.S)
 
 # A program's main() lives in a file named after it (main.c, xenstore*.c, consoled*.c); the rest is library.

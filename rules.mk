@@ -38,7 +38,7 @@ $(DEPS_STAMP): rules.mk tools/deps
 HV_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-builtin-printf -fpie -mcmodel=small -fvisibility=hidden \
 	-include hypervisor/include/hv/hidden.h -mno-red-zone -mno-sse -mno-mmx -mno-avx -mgeneral-regs-only \
 	-fno-strict-aliasing -fno-common -fno-asynchronous-unwind-tables -fno-stack-protector -fcf-protection=none \
-	-fno-delete-null-pointer-checks -fno-jump-tables -Ihypervisor/include $(XENDEFS) $(WARN)
+	-fno-delete-null-pointer-checks -fno-jump-tables -Ihypervisor/include -I$(B)/gen $(XENDEFS) $(WARN)
 HV_OBJS := $(HV_PURE:%.c=$(B)/hv/%.o) $(HV_C:%.c=$(B)/hv/%.o) $(HV_S:%.S=$(B)/hv/%.o)
 HV_LDS := hypervisor/x86/boot/paravane.lds
 
@@ -46,6 +46,11 @@ $(B)/hv/%.o: %.c | $(DEPS_STAMP)
 	@mkdir -p $(@D)
 	$(call say,HV,$<)
 	$(Q)$(CC) $(HV_CFLAGS) $(DEPFLAGS) -c -o $@ $<
+# Structure offsets for assembly: compiled to text, the marked lines kept.
+$(B)/gen/asm-offsets.h: hypervisor/x86/entry/asm-offsets.c $(wildcard hypervisor/include/hv/*.h hypervisor/include/hv/x86/*.h) | $(DEPS_STAMP)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HV_CFLAGS) -S -o - $< | sed -n 's/^#DEF \([A-Za-z0-9_]*\) [$$]*\(.*\)/#define \1 \2/p' >$@
+$(HV_S:%.S=$(B)/hv/%.o): $(B)/gen/asm-offsets.h
 $(B)/hv/%.o: %.S | $(DEPS_STAMP)
 	@mkdir -p $(@D)
 	$(call say,HV,$<)
@@ -77,8 +82,10 @@ $(B)/bin/$(1): $$(call hostobjs,$(2))
 endef
 $(eval $(call program,xenstored,$(XS_PURE) $(XS_DAEMON),$(XEN_LIBS)))
 $(eval $(call program,xenstore,$(XS_CLIENT) $(XS_CMD),))
-$(eval $(call program,paravane,$(TS_CLI) $(TS_LIB) $(XS_CLIENT),$(TS_LIBS)))
-$(eval $(call program,paravane-consoled,$(TS_CONSOLED) $(TS_LIB) $(XS_CLIENT),$(TS_LIBS)))
+# The domain builder of guests shares its image parser and layout with the hypervisor's of domain 0.
+TS_SHARED := hypervisor/core/xenelf.c hypervisor/core/pvlayout.c
+$(eval $(call program,paravane,$(TS_CLI) $(TS_LIB) $(TS_SHARED) $(XS_CLIENT),$(TS_LIBS)))
+$(eval $(call program,paravane-consoled,$(TS_CONSOLED) $(TS_LIB) $(TS_SHARED) $(XS_CLIENT),$(TS_LIBS)))
 
 # One client binary under several names; paravane answers to xl as well.
 XS_NAMES := read write rm ls list exists chmod watch control
@@ -89,11 +96,11 @@ $(B)/bin/xl: $(B)/bin/paravane
 	$(Q)ln -sf paravane $@
 
 # A program is a target once its sources are there.
-ALL_TARGETS := $(if $(wildcard $(HV_LDS)),$(B)/paravane.elf) \
-	$(if $(XS_DAEMON),$(B)/bin/xenstored) \
+PROGRAMS := $(if $(XS_DAEMON),$(B)/bin/xenstored) \
 	$(if $(XS_CMD),$(B)/bin/xenstore $(XS_LINKS)) \
 	$(if $(TS_CLI),$(B)/bin/paravane $(B)/bin/xl) \
 	$(if $(TS_CONSOLED),$(B)/bin/paravane-consoled)
+ALL_TARGETS := $(if $(wildcard $(HV_LDS)),$(B)/paravane.elf) $(PROGRAMS)
 
 # ---- unit tests: all PURE code, hosted, with both sanitizers, in one archive
 PURE_OBJS := $(PURE:%.c=$(B)/pure/%.o)

@@ -69,7 +69,7 @@ void paging_init(void);
 void frames_init(void); /* records and machine-to-physical tables, zeroed, for all frames below max_frame */
 void paging_heap_ready(void); /* page tables now come from the heap */
 void paging_free_init(void); /* .init to the heap */
-extern char image_start[], image_end[], text_end[], rodata_end[], init_start[], init_end[];
+extern char image_start[], image_end[], text_end[], rodata_end[], init_start[], init_text_end[], init_end[];
 #define TRAMPOLINE_PHYS 0x70000UL /* one page of the first MiB, for starting the other CPUs */
 
 /* ACPI: x86/acpi.c */

@@ -19,7 +19,7 @@ struct vcpu;
 struct cpu_info {
 	struct cpu_user_regs regs; /* the guest's registers at its entry into the hypervisor */
 	uint64_t cpu; /* this CPU's number */
-	struct vcpu *current; /* the vcpu whose state is on this CPU */
+	struct vcpu *curr; /* the vcpu whose state is on this CPU */
 	uint64_t scratch; /* syscall entry's spill slot */
 	uint64_t exit_work; /* non-zero: softirqs are pending; see softirq.h */
 };
@@ -31,7 +31,7 @@ static inline struct cpu_info *cpu_info(void)
 	asm("movq %%rsp, %0" : "=r"(sp));
 	return (struct cpu_info *)((sp | (STACK_SIZE - 1)) + 1) - 1;
 }
-#define current (cpu_info()->current)
+#define current (cpu_info()->curr)
 #define guest_regs() (&cpu_info()->regs)
 #define smp_cpu() ((unsigned int)cpu_info()->cpu)
 

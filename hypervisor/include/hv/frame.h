@@ -9,7 +9,7 @@
  *
  * type   63..32    page table: entries validated so far (partial) and, when valid, present entries;
  *                  type count 0: TLB clock at which the last type reference went (tlb_filter())
- *        31..28    type: FT_*
+ *        31..28    type: FT_*; type count 0: the last one
  *        27        validated: contents obey the type's rules
  *        26        pinned by the guest: one type reference and one reference stand for that
  *        25        partly validated (preempted)
@@ -72,9 +72,12 @@ static inline bool mfn_valid(mfn_t m)
 {
 	return m.v < max_frame;
 }
+/* What it is used as now; the word keeps the last type when there are no uses. */
 static inline enum frame_type frame_type(const struct frame *f)
 {
-	return (enum frame_type)((READ_ONCE(f->type) & FT_MASK) >> FT_SHIFT);
+	uint64_t w = READ_ONCE(f->type);
+
+	return w & FT_COUNT ? (enum frame_type)((w & FT_MASK) >> FT_SHIFT) : FT_NONE;
 }
 static inline void *mfn_to_virt(mfn_t m)
 {
@@ -124,8 +127,13 @@ void frame_put(struct frame *f);
 int frame_get_type(struct frame *f, enum frame_type type);
 /* Drop one. Releasing a big table may be preempted only through frame_put_type_preemptible. */
 void frame_put_type(struct frame *f);
-/* 0 or -XEN_ERESTART: call again, the reference is still held. */
+/*
+ * 0, or -XEN_ERESTART: the type reference is gone, but the table is partly released and holds itself. The caller keeps its
+ * reference on the frame until frame_finish_release() has returned 0.
+ */
 int frame_put_type_preemptible(struct frame *f);
+/* Go on releasing a partial table; nothing to do when somebody uses it again. 0 or -XEN_ERESTART (only if `preempt`). */
+int frame_finish_release(struct frame *f, bool preempt);
 
 static inline bool frame_get_and_type(struct frame *f, const struct domain *d, enum frame_type t)
 {

@@ -56,6 +56,14 @@ void vcpu_runstate_publish(struct vcpu *v);
 uint64_t vcpu_run_time(struct vcpu *v);
 void sched_dump(void); /* debug key r */
 
+/* Number of vcpus waiting for a CPU, for dumps and sysctl. */
+unsigned int sched_queue_length(unsigned int cpu);
+/*
+ * x86's context_switch() calls this once, with interrupts off, as soon as prev's state is in struct vcpu (or kept
+ * lazily, with its dirty_cpu bit set): from then on another CPU may run prev. For idle vcpus too.
+ */
+void context_saved(struct vcpu *prev);
+
 /* ---- what x86 gives to the scheduler (x86/pv/context.c) */
 /* Switch this CPU from prev to next (both not NULL; either may be idle). Called with interrupts off
  * and no locks held; returns only for the next idle turn: guests leave through entry.S. */
