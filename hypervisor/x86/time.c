@@ -71,7 +71,7 @@ static __init uint64_t calibrate_hpet(void)
 			return 0;
 	ticks = h[0xf0 / 4] - c0;
 	t1 = rdtsc();
-	return (t1 - t0) * 1000000000000UL / (ticks * period_fs);
+	return (t1 - t0) * 1000 / (ticks * period_fs / 1000000000); /* us */
 }
 
 /* ticks * mul >> 32 after << shift gives ns */
@@ -102,7 +102,7 @@ static s_time_t ticks_to_ns(uint64_t ticks)
 
 static uint64_t ns_to_ticks(uint64_t ns)
 {
-	return (uint64_t)((unsigned __int128)ns * tsc_khz / 1000000);
+	return ns / 1000000 * tsc_khz + ns % 1000000 * tsc_khz / 1000000;
 }
 
 s_time_t now(void)

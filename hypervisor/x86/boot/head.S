@@ -38,7 +38,8 @@ mb2_end:
 start32:
 	cli
 	cld
-	movl %eax, %esi /* magic; %ebx is the information structure */
+	movl %eax, %esi /* magic */
+	movl %ebx, %ebp /* information structure */
 	/* Nothing of ours is in .bss yet, and loaders need not have cleared it. */
 	movl $PA(bss_start), %edi
 	movl $PA(bss_end), %ecx
@@ -52,10 +53,8 @@ start32:
 	cpuid
 	cmpl $0x80000001, %eax
 	jb no_long_mode
-	pushl %ebx
 	movl $0x80000001, %eax
 	cpuid
-	popl %ebx
 	btl $29, %edx
 	jnc no_long_mode
 	btl $20, %edx
@@ -131,7 +130,7 @@ start64:
 	movl %eax, %gs
 	leaq boot_stack + STACK_SIZE - 256(%rip), %rsp /* leaves struct cpu_info, all zero */
 	movl %esi, %edi
-	movl %ebx, %esi
+	movl %ebp, %esi
 	xorl %ebp, %ebp
 	call hv_main
 	ud2

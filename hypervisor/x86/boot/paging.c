@@ -2,7 +2,7 @@
 /*
  * The hypervisor's own page tables: idle_l4, model for slots 256 to 271 of every table.
  *
- * text r-x, rodata r--, data rw-, init rwx until it is freed; direct map rw- (image text and rodata r--).
+ * text and .init.text r-x, rodata r--, all data rw-; direct map rw- (image text and rodata r--).
  * All L3 tables of these slots exist from the start, so that no L4 ever changes.
  */
 #include <hv/boot.h>
@@ -128,8 +128,8 @@ __init void paging_init(void)
 	}
 	map_image(image_start, text_end, RX);
 	map_image(text_end, rodata_end, RO);
-	map_image(init_start, init_end, RX | PTE_W);
-	map_image(init_end, image_end, RW);
+	map_image(init_start, init_text_end, RX);
+	map_image(init_text_end, image_end, RW);
 	*entry_at((uint64_t)boot_stack + 3 * PAGE_SIZE, 1, 0) = 0; /* guard page */
 	for (unsigned int i = 0; i < boot_info.nr_e820; i++) {
 		const struct e820_entry *e = &boot_info.e820[i];
