@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Decompression of dom0's kernel: liblzma and zlib, and the few C library functions that they call.
+/*
+ * The libraries are Debian's static archives, built for programs: they use SSE registers, the red zone below the stack
+ * pointer, and a stack-protector value at %fs:0x28. So they run on the boot CPU before any guest, with interrupts off and FS
+ * pointing to a dummy block.
+ */
+
+#include <lzma.h>
+#include <zlib.h>
+
+#include <hv/heap.h>
+#include <hv/lib.h>
+#include <hv/lock.h>
+#include <hv/x86/cpu.h>
+#include <hv/x86/unpack.h>
+
+#define UNPACK_MAX (512UL << 20)
+
+static unsigned int order_for(uint64_t bytes)
+{
+	unsigned int order = 0;
+
+	while ((PAGE_SIZE << order) < bytes)
+		order++;
+	return order;
+}
+
+/* ---- memory for the libraries: whole pages, the order in front of the block */
+struct block {
+	uint64_t order, pad[7];
+};
+
+static void *lib_alloc(void *opaque, size_t nmemb, size_t size)
+{
+	uint64_t bytes = (uint64_t)nmemb * size + sizeof(struct block);
+	unsigned int order = order_for(bytes);
+	struct block *b;
+
+	if (size && bytes / size < nmemb)
+		return NULL;
+	b = hv_alloc_pages(order);
+	if (!b)
+		return NULL;
+	b->order = order;
+	return b + 1;
+}
+
+static void lib_free(void *opaque, void *p)
+{
+	struct block *b = (struct block *)p - 1;
+
+	if (p)
+		hv_free_pages(b, (unsigned int)b->order);
+}
+
+static voidpf z_alloc(voidpf opaque, uInt n, uInt size)
+{
+	return lib_alloc(opaque, n, size);
+}
+
+void *malloc(size_t n);
+void *calloc(size_t n, size_t size);
+void free(void *p);
+void __stack_chk_fail(void);
+void *__memcpy_chk(void *dst, const void *src, size_t n, size_t room);
+void *__memset_chk(void *dst, int c, size_t n, size_t room);
+void *__memmove_chk(void *dst, const void *src, size_t n, size_t room);
+
+void *malloc(size_t n)
+{
+	return lib_alloc(NULL, 1, n);
+}
+void *calloc(size_t n, size_t size)
+{
+	return lib_alloc(NULL, n, size);
+}
+void free(void *p)
+{
+	lib_free(NULL, p);
+}
+void __stack_chk_fail(void)
+{
+	hv_panic("stack overflow while unpacking the dom0 kernel\n");
+}
+void *__memcpy_chk(void *dst, const void *src, size_t n, size_t room)
+{
+	BUG_ON(n > room);
+	return memcpy(dst, src, n);
+}
+void *__memset_chk(void *dst, int c, size_t n, size_t room)
+{
+	BUG_ON(n > room);
+	return memset(dst, c, n);
+}
+void *__memmove_chk(void *dst, const void *src, size_t n, size_t room)
+{
+	BUG_ON(n > room);
+	return memmove(dst, src, n);
+}
+
+/* ---- formats; each returns the bytes produced, 0 on error */
+static size_t unpack_xz(const struct xenelf_payload *p, uint8_t *out, size_t room)
+{
+	static const lzma_allocator alloc = { .alloc = lib_alloc, .free = lib_free };
+	lzma_stream s = LZMA_STREAM_INIT;
+	lzma_ret rc;
+
+	s.allocator = &alloc;
+	rc = p->format == XENELF_FMT_XZ ? lzma_stream_decoder(&s, UINT64_MAX, 0) :
+					  lzma_alone_decoder(&s, UINT64_MAX);
+	if (rc != LZMA_OK)
+		return 0;
+	s.next_in = p->data;
+	s.avail_in = p->size;
+	s.next_out = out;
+	s.avail_out = room;
+	do
+		rc = lzma_code(&s, LZMA_RUN);
+	while (rc == LZMA_OK && s.avail_out);
+	lzma_end(&s);
+	return rc == LZMA_STREAM_END ? s.total_out : 0;
+}
+
+static size_t unpack_gzip(const struct xenelf_payload *p, uint8_t *out, size_t room)
+{
+	z_stream s = { .zalloc = z_alloc, .zfree = lib_free };
+	int rc;
+
+	s.next_in = (z_const Bytef *)(uintptr_t)p->data;
+	s.avail_in = (uInt)p->size;
+	s.next_out = out;
+	s.avail_out = (uInt)room;
+	if (inflateInit2(&s, 16 + MAX_WBITS) != Z_OK)
+		return 0;
+	rc = inflate(&s, Z_FINISH);
+	inflateEnd(&s);
+	return rc == Z_STREAM_END ? s.total_out : 0;
+}
+
+const char *unpack(const struct xenelf_payload *p, void **out, size_t *size, unsigned int *order)
+{
+	static uint64_t fs_block[16];
+	uint64_t room = p->unpacked_size ? p->unpacked_size : p->size * 8, flags;
+
+	if (p->format != XENELF_FMT_XZ && p->format != XENELF_FMT_LZMA && p->format != XENELF_FMT_GZIP)
+		return "is compressed in a format this build cannot unpack; xz, lzma and gzip are";
+	if (room > UNPACK_MAX)
+		return "claims to be larger than 512 MiB when unpacked";
+	*order = order_for(room);
+	*out = hv_alloc_pages(*order);
+	if (!*out)
+		return "cannot be unpacked: not enough contiguous memory";
+	room = PAGE_SIZE << *order;
+	flags = irq_save();
+	wrmsr(MSR_FS_BASE, (uint64_t)fs_block);
+	*size = p->format == XENELF_FMT_GZIP ? unpack_gzip(p, *out, room) : unpack_xz(p, *out, room);
+	wrmsr(MSR_FS_BASE, 0);
+	irq_restore(flags);
+	if (*size)
+		return NULL;
+	hv_free_pages(*out, *order);
+	return "is damaged, or too large to unpack in the memory there is";
+}
