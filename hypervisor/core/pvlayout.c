@@ -4,15 +4,15 @@
 #include <hv/string.h>
 
 #define PAGE_SHIFT 12
-#define PAGE_SIZE (1ULL << PAGE_SHIFT)
-#define PADDING (512ULL << 10)
-#define END_ALIGN (4ULL << 20)
-#define MAX_PAGES (1ULL << 36) /* 2^48 bytes */
+#define PAGE_SIZE  (1ULL << PAGE_SHIFT)
+#define PADDING	   (512ULL << 10)
+#define END_ALIGN  (4ULL << 20)
+#define MAX_PAGES  (1ULL << 36) /* 2^48 bytes */
 
 /* L4 slots 256 to 271 are the hypervisor's. */
 #define HV_START 0xffff800000000000ULL
-#define HV_END 0xffff880000000000ULL
-#define LOW_END 0x0000800000000000ULL
+#define HV_END	 0xffff880000000000ULL
+#define LOW_END	 0x0000800000000000ULL
 
 static uint64_t pages_of(uint64_t bytes)
 {
@@ -97,7 +97,8 @@ static void place_tables(struct pvlayout *l, struct alloc *a)
 }
 
 /* The list at INIT_P2M: after the main area in frames, with page tables of its own below the common L4. */
-static const char *place_p2m_outside(struct pvlayout *l, struct alloc *a, uint64_t va, uint64_t pages)
+static const char *place_p2m_outside(struct pvlayout *l, struct alloc *a, uint64_t va,
+				     uint64_t pages)
 {
 	struct pvtables *t = &l->p2m_tables;
 	uint64_t tables = 0;
@@ -183,7 +184,8 @@ const char *pvlayout_compute(struct pvlayout *l, const struct pvlayout_in *in, u
 	}
 	place_tables(l, &a);
 	if (!range_ok(l->v_start, l->v_end))
-		return "kernel image: kernel and ramdisk do not fit between VIRT_BASE and the end of "
+		return "kernel image: kernel and ramdisk do not fit between VIRT_BASE and the end "
+		       "of "
 		       "the address space";
 
 	a.next_pfn = (l->v_end - l->v_start) >> PAGE_SHIFT;
@@ -235,8 +237,8 @@ void pvlayout_table(const struct pvlayout *l, uint64_t i, struct pvtable *t)
 }
 
 /* The entry for [va, va + size of one slot) from the tables of one area. */
-static bool slot_of_area(const struct pvlayout *l, const struct pvtables *t, unsigned int level, uint64_t va,
-			 uint64_t *pfn, uint64_t *flags)
+static bool slot_of_area(const struct pvlayout *l, const struct pvtables *t, unsigned int level,
+			 uint64_t va, uint64_t *pfn, uint64_t *flags)
 {
 	unsigned int shift = level_shift(level);
 	uint64_t index;
@@ -251,18 +253,20 @@ static bool slot_of_area(const struct pvlayout *l, const struct pvtables *t, uns
 	}
 	*pfn = index + (t == &l->main ? 0 : l->p2m.pfn);
 	*flags |= PVPTE_DIRTY;
-	if (t == &l->main && *pfn >= l->pagetables.pfn && *pfn - l->pagetables.pfn < l->pagetables.pages)
+	if (t == &l->main && *pfn >= l->pagetables.pfn &&
+	    *pfn - l->pagetables.pfn < l->pagetables.pages)
 		*flags &= ~(uint64_t)(PVPTE_RW | PVPTE_DIRTY);
 	return true;
 }
 
-bool pvlayout_slot(const struct pvlayout *l, const struct pvtable *t, unsigned int slot, uint64_t *pfn,
-		   uint64_t *flags)
+bool pvlayout_slot(const struct pvlayout *l, const struct pvtable *t, unsigned int slot,
+		   uint64_t *pfn, uint64_t *flags)
 {
 	uint64_t va = t->base + ((uint64_t)slot << level_shift(t->level));
 
 	if (t->level < 4)
-		return slot_of_area(l, t->p2m ? &l->p2m_tables : &l->main, t->level, va, pfn, flags);
+		return slot_of_area(l, t->p2m ? &l->p2m_tables : &l->main, t->level, va, pfn,
+				    flags);
 	if (slot >= 256)
 		va |= 0xffff000000000000ULL;
 	return slot_of_area(l, &l->main, 4, va, pfn, flags) ||

@@ -7,9 +7,9 @@
 #include <xen/features.h>
 
 #define PAGE_MASK_LOW 0xfffULL
-#define MAX_PHDRS 256
-#define MAX_SHDRS 4096
-#define MAX_SPAN (1ULL << 32) /* a kernel of 4 GiB is a mistake */
+#define MAX_PHDRS     256
+#define MAX_SHDRS     4096
+#define MAX_SPAN      (1ULL << 32) /* a kernel of 4 GiB is a mistake */
 
 /* State while parsing; what the image did not say stays XENELF_NONE. */
 struct parse {
@@ -408,7 +408,8 @@ static const char *walk_legacy(struct parse *p, const char *s, size_t n)
 			pos++;
 		for (eq = start; eq < pos && s[eq] != '='; eq++)
 			;
-		err = take_legacy(p, s + start, eq - start, s + eq + (eq < pos), pos - eq - (eq < pos));
+		err = take_legacy(p, s + start, eq - start, s + eq + (eq < pos),
+				  pos - eq - (eq < pos));
 		if (err)
 			return err;
 		pos++;
@@ -455,7 +456,7 @@ static const char *find_notes(struct parse *p)
 
 /* size word, ELF header, null + symtab + strtab section headers: see struct bsd_head in load_symtab(). */
 #define BSD_SECTIONS 3
-#define BSD_HEAD (4 + sizeof(Elf64_Ehdr) + BSD_SECTIONS * sizeof(Elf64_Shdr))
+#define BSD_HEAD     (4 + sizeof(Elf64_Ehdr) + BSD_SECTIONS * sizeof(Elf64_Shdr))
 
 /* Room for the symbol table behind the kernel; an image without one gets none. */
 static void plan_symtab(struct parse *p)
@@ -615,7 +616,8 @@ int xenelf_load_sink(const struct xenelf *e, const struct xenelf_sink *s)
 		if (!is_load(&ph))
 			continue;
 		if (ph.p_filesz)
-			rc = s->copy(s->ctx, ph.p_paddr - base, e->image + ph.p_offset, ph.p_filesz);
+			rc = s->copy(s->ctx, ph.p_paddr - base, e->image + ph.p_offset,
+				     ph.p_filesz);
 		if (!rc && ph.p_memsz > ph.p_filesz)
 			rc = s->zero(s->ctx, ph.p_paddr - base + ph.p_filesz,
 				     ph.p_memsz - ph.p_filesz);
@@ -647,13 +649,13 @@ void xenelf_load(const struct xenelf *e, void *dst)
 
 /* ---- bzImage: the header of Linux's x86 boot protocol */
 
-#define BZ_SETUP_SECTS 0x1f1
-#define BZ_BOOT_FLAG 0x1fe
-#define BZ_MAGIC 0x202
-#define BZ_VERSION 0x206
+#define BZ_SETUP_SECTS	  0x1f1
+#define BZ_BOOT_FLAG	  0x1fe
+#define BZ_MAGIC	  0x202
+#define BZ_VERSION	  0x206
 #define BZ_PAYLOAD_OFFSET 0x248
 #define BZ_PAYLOAD_LENGTH 0x24c
-#define BZ_HEADER_END 0x250
+#define BZ_HEADER_END	  0x250
 
 static uint32_t le(const uint8_t *b, unsigned int n)
 {
@@ -706,7 +708,8 @@ const char *xenelf_bzimage_payload(struct xenelf_payload *p, const void *file, s
 	p->size = size;
 	if (size < BZ_HEADER_END || le(f + BZ_BOOT_FLAG, 2) != 0xaa55 ||
 	    memcmp(f + BZ_MAGIC, "HdrS", 4) != 0)
-		return detect(p) ? NULL : "kernel image: neither ELF nor bzImage nor compressed ELF";
+		return detect(p) ? NULL
+				 : "kernel image: neither ELF nor bzImage nor compressed ELF";
 	if (le(f + BZ_VERSION, 2) < 0x208)
 		return "kernel image: bzImage boot protocol older than 2.08 (no payload field)";
 

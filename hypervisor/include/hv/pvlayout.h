@@ -49,7 +49,8 @@ struct pvlayout {
 	uint64_t v_start, v_end;
 	uint64_t nr_pages;
 	struct pvseg kernel, ramdisk, p2m, start_info, xenstore, console, pagetables, stack, extra;
-	struct pvtables main, p2m_tables; /* p2m_tables.nr[] all 0 when the list is in the main mapping */
+	struct pvtables main,
+		p2m_tables; /* p2m_tables.nr[] all 0 when the list is in the main mapping */
 	uint64_t used_pages; /* frames from 0 that are mapped or hold something */
 	/* Values for start_info_t. */
 	uint64_t pt_base, nr_pt_frames, mfn_list;
@@ -75,11 +76,11 @@ struct pvtable {
 };
 
 /* Entries are these flags and a pfn; the builder turns the pfn into an mfn. */
-#define PVPTE_PRESENT 0x001
-#define PVPTE_RW 0x002
-#define PVPTE_USER 0x004
+#define PVPTE_PRESENT  0x001
+#define PVPTE_RW       0x002
+#define PVPTE_USER     0x004
 #define PVPTE_ACCESSED 0x020
-#define PVPTE_DIRTY 0x040
+#define PVPTE_DIRTY    0x040
 
 /* Number of page-table pages, the p2m list's own included; the L4 is number 0, then by falling level. */
 uint64_t pvlayout_nr_tables(const struct pvlayout *l);
@@ -91,7 +92,7 @@ void pvlayout_table(const struct pvlayout *l, uint64_t i, struct pvtable *t);
  * Slot 0..511 of a page-table page: false when not present, otherwise the frame and flags it must hold.
  * Page tables of the main area are mapped read-only, all else writable.
  */
-bool pvlayout_slot(const struct pvlayout *l, const struct pvtable *t, unsigned int slot, uint64_t *pfn,
-		   uint64_t *flags);
+bool pvlayout_slot(const struct pvlayout *l, const struct pvtable *t, unsigned int slot,
+		   uint64_t *pfn, uint64_t *flags);
 
 #endif

@@ -27,7 +27,8 @@ struct xenelf {
 	uint64_t entry;
 	uint64_t virt_base; /* page aligned */
 	uint64_t paddr_offset;
-	uint64_t virt_start, virt_end; /* [start, end) of the loaded kernel with bss and symbol table */
+	uint64_t virt_start,
+		virt_end; /* [start, end) of the loaded kernel with bss and symbol table */
 	uint64_t hypercall_page; /* page aligned and inside the kernel, or XENELF_NONE */
 	uint64_t init_p2m; /* page aligned, or XENELF_NONE: the list stands behind the kernel */
 	bool mod_start_pfn; /* the initrd may be left out of the initial mapping */
@@ -87,7 +88,8 @@ struct xenelf_payload {
 	const uint8_t *data; /* inside the caller's buffer */
 	size_t size; /* bytes, trailing size word of Linux included when there is one */
 	enum xenelf_format format;
-	uint32_t unpacked_size; /* a hint by the image's builder, bytes; 0 unknown. Not to be trusted. */
+	uint32_t
+		unpacked_size; /* a hint by the image's builder, bytes; 0 unknown. Not to be trusted. */
 };
 
 /*
