@@ -129,44 +129,54 @@ int xs_op_write(struct xs_conn *c, struct xs_txn *t, const char *path, const voi
 	return err;
 }
 
+/* Success whether it exists or not; so a transaction makes sure again when it commits. */
 int xs_op_mkdir(struct xs_conn *c, struct xs_txn *t, const char *path, bool *created)
 {
 	struct xs_node *n;
 	int err = check(c, t, path, XS_W, &n);
 
 	*created = false;
-	if (err != ENOENT)
-		return note(c, t, path, XS_SAW_NODE, err);
+	if (err && err != ENOENT)
+		return note(c, t, path, 0, err);
 	err = t ? xs_txn_reserve(t, path) : 0;
-	if (!err)
+	if (!err && !n) {
 		err = put(c, t, path, NULL, 0);
-	if (err)
-		return err;
-	*created = true;
-	if (t)
+		*created = !err;
+	}
+	if (!err && t)
 		xs_txn_log(t, XS_OP_MKDIR, path, NULL);
-	return 0;
+	return err;
 }
 
-int xs_op_rm(struct xs_conn *c, struct xs_txn *t, const char *path, struct xs_node **old)
+/* Removing what does not exist is success if its parent exists; it is when the transaction commits that counts. */
+static int rm_missing(struct xs_conn *c, struct xs_txn *t, const char *path)
 {
 	size_t plen = xs_path_parent_len(path);
 	char parent[XS_PATH_BUF];
 	struct xs_lookup l;
+	int err;
+
+	xs_tree_lookup(tree_of(c, t)->root, path, &l);
+	if (l.parent) {
+		err = t ? xs_txn_reserve(t, path) : 0;
+		if (!err && t)
+			xs_txn_log(t, XS_OP_RM, path, NULL);
+		return err;
+	}
+	memcpy(parent, path, plen);
+	parent[plen] = '\0';
+	err = note(c, t, parent, XS_SAW_NODE, 0);
+	return err ? err : note(c, t, path, 0, ENOENT);
+}
+
+int xs_op_rm(struct xs_conn *c, struct xs_txn *t, const char *path, struct xs_node **old)
+{
 	struct xs_node *n;
 	int err = check(c, t, path, XS_W, &n);
 
 	*old = NULL;
-	if (err == ENOENT) {
-		/* Nothing to do is success, provided that the parent exists. */
-		xs_tree_lookup(tree_of(c, t)->root, path, &l);
-		memcpy(parent, path, plen);
-		parent[plen] = '\0';
-		err = note(c, t, parent, XS_SAW_NODE, 0);
-		if (!err)
-			err = note(c, t, path, 0, ENOENT);
-		return err == ENOENT && l.parent ? 0 : err;
-	}
+	if (err == ENOENT)
+		return rm_missing(c, t, path);
 	if (!err && !strcmp(path, "/"))
 		return EINVAL;
 	if (err)

@@ -83,6 +83,7 @@ struct xs_watch {
 #define XS_SAW_KIDS 4u
 #define XS_SAW_PERMS 8u
 #define XS_TXN_SET 16u	/* it set the value itself: later reads see nothing of others */
+#define XS_TXN_CUT 32u	/* it removed the path: all from here on down is its own */
 
 struct xs_touch {
 	struct xs_touch *next;

@@ -10,12 +10,19 @@
 #include "xs_alloc.h"
 #include "xs_store.h"
 
+#define HASH_START 2166136261u
+
+static uint32_t hash_byte(uint32_t h, char c)
+{
+	return (h ^ (unsigned char)c) * 16777619u;
+}
+
 static uint32_t path_hash(const char *path)
 {
-	uint32_t h = 2166136261u;
+	uint32_t h = HASH_START;
 
 	while (*path)
-		h = (h ^ (unsigned char)*path++) * 16777619u;
+		h = hash_byte(h, *path++);
 	return h;
 }
 
@@ -145,11 +152,35 @@ static int touch(struct xs_txn *t, const char *path, struct xs_touch **out)
 	return 0;
 }
 
+/* Has the transaction removed path or one of its ancestors? Hashes of all prefixes come from one pass. */
+static bool is_own(struct xs_txn *t, const char *path)
+{
+	uint32_t h = HASH_START;
+	struct xs_touch *e;
+	size_t i;
+
+	for (i = 0; t->barrier; i++) {
+		if (i && (path[i] == '/' || !path[i])) {
+			for (e = t->bucket[h & (t->nbucket - 1)]; e; e = e->next)
+				if (e->hash == h && e->flags & XS_TXN_CUT &&
+				    !strncmp(e->path, path, i) && !e->path[i])
+					return true;
+		}
+		if (!path[i])
+			break;
+		h = hash_byte(h, path[i]);
+	}
+	return false;
+}
+
 int xs_txn_saw(struct xs_txn *t, const char *path, unsigned int what)
 {
 	struct xs_touch *e;
-	int err = touch(t, path, &e);
+	int err;
 
+	if (is_own(t, path))
+		return 0;
+	err = touch(t, path, &e);
 	if (err)
 		return err;
 	if (e->flags & XS_TXN_SET)
@@ -213,8 +244,10 @@ void xs_txn_log(struct xs_txn *t, enum xs_op_kind kind, const char *path, struct
 		op->perms = xs_perms_get(perms);
 	if (kind == XS_OP_WRITE)
 		e->op = t->nop;
-	if (kind == XS_OP_RM)
+	if (kind == XS_OP_RM) {
+		e->flags |= XS_TXN_CUT;
 		t->barrier = t->nop;
+	}
 }
 
 /* ---- commit ---- */
