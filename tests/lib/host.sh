@@ -78,8 +78,8 @@ host_prepare() {
 host_command() {
 	local hv_args="console=com1 com1=115200 loglvl=warning guest_loglvl=warning noreboot=no"
 	hv_args+=" dom0_mem=$DOM0_MEM,max:$DOM0_MEM dom0_max_vcpus=$DOM0_VCPUS $HV_ARGS"
-	host_qemu=("$QEMU" -accel "$ACCEL" -m "$MEM" -smp "$SMP" -cpu "$(host_cpu)" -display none -vga none -no-user-config
-		-kernel "$host_image" -append "${hv_args//,/,,}"
+	host_qemu=("$QEMU" -accel "$ACCEL" -m "$MEM" -smp "$SMP" -cpu "$(host_cpu)" -display none
+		-kernel "$host_image" -append "$hv_args"
 		-initrd "build/dom0/vmlinuz console=hvc0 quiet $DOM0_ARGS,$host_tmp/initrd"
 		-drive "file=${DISK:-build/debian/root.img},format=raw,if=virtio,snapshot=on")
 	case $NIC in

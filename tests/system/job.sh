@@ -19,12 +19,12 @@ step() {
 }
 finish() { exit $((failed > 0)); }
 # wait_for SECONDS COMMAND...
+seconds() { cut -d. -f1 /proc/uptime; }
 wait_for() {
-	left=$(($1 * 5))
+	deadline=$(($(seconds) + $1))
 	shift
 	until "$@" >/tmp/wait.out 2>&1; do
-		left=$((left - 1))
-		if [ $left -le 0 ]; then
+		if [ "$(seconds)" -ge $deadline ]; then
 			cat /tmp/wait.out
 			echo "gave up waiting for: $*"
 			return 1
@@ -32,15 +32,15 @@ wait_for() {
 		sleep 0.2
 	done
 }
-cgi() { wget -q -T "${2:-60}" -O - "http://10.88.0.2/cgi-bin/$1"; }
+cgi() { timeout "${2:-60}" wget -q -O - "http://10.88.0.2/cgi-bin/$1"; }
 # state NAME: the state letters that `paravane list` shows, without dashes; fails when there is no such domain
 state() { paravane list "$1" | awk -v n="$1" '$1 == n { gsub("-", "", $5); print $5; ok = 1 } END { exit !ok }'; }
 gone() { ! paravane list 2>/dev/null | awk -v n="$1" '$1 == n { ok = 1 } END { exit !ok }'; }
 reach() { ping -c 1 -W 1 10.88.0.2; }
-web_up() { wget -q -T 2 -O /dev/null http://10.88.0.2/blob.sha256; }
+web_up() { timeout 3 wget -q -O /dev/null http://10.88.0.2/blob.sha256; }
 fetch_blob() {
 	rm -f /tmp/blob /tmp/blob.sha256
-	(cd /tmp && wget -q -T 60 http://10.88.0.2/blob && wget -q -T 10 http://10.88.0.2/blob.sha256) || return 1
+	(cd /tmp && timeout 60 wget -q http://10.88.0.2/blob && timeout 10 wget -q http://10.88.0.2/blob.sha256) || return 1
 	[ "$(wc -c </tmp/blob)" = 10485760 ] || { echo "blob has $(wc -c </tmp/blob) bytes"; return 1; }
 	(cd /tmp && sha256sum -c blob.sha256)
 	rc=$?

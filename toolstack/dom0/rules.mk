@@ -23,7 +23,7 @@ dom0: $(B)/dom0/vmlinuz $(B)/dom0/initrd.img
 $(B)/dom0/vmlinuz: $(CACHE)/linux-image-amd64/.package
 	@mkdir -p $(@D)
 	$(Q)cp $(CACHE)/linux-image-amd64/boot/vmlinuz-* $@
-$(B)/dom0/initrd.img: $(ALL_TARGETS) $(FETCH_STAMPS) $(D0)/mkinitrd $(wildcard $(D0)/dom0/* $(D0)/dom0/*/*)
+$(B)/dom0/initrd.img: $(PROGRAMS) $(FETCH_STAMPS) $(D0)/mkinitrd $(wildcard $(D0)/dom0/* $(D0)/dom0/*/*)
 	$(call say,INITRD,$@)
 	$(Q)$(D0)/mkinitrd $(CACHE)/linux-image-amd64 $@ dom0
 
