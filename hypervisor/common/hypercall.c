@@ -133,3 +133,32 @@ long hc_multicall(unsigned long list, unsigned long nr)
 	v->mc_active = false;
 	return rc;
 }
+
+/* ---- physdev_op: nothing but its rows */
+#define HYPERCALL(nr, handler, nargs)
+#define SUBOP(table, ...) SUBOP_##table(__VA_ARGS__)
+#define SUBOP_evtchn(...)
+#define SUBOP_sched(...)
+#define SUBOP_physdev(cmd, handler, type, flags) \
+	[cmd] = { (long (*)(void *))(const void *)handler, sizeof(type), flags },
+static const struct subop physdev_ops[] = {
+#include <hv/hypercalls.def>
+};
+
+long hc_physdev_op(unsigned long cmd, unsigned long arg)
+{
+	return subop_call(physdev_ops, ARRAY_SIZE(physdev_ops), cmd, guest_ptr(arg));
+}
+
+/* The older call: the command stands in front of its argument in memory. */
+long hc_physdev_op_compat(unsigned long arg)
+{
+	uint32_t cmd;
+
+	if (copy_from_guest(&cmd, guest_ptr(arg), sizeof(cmd)))
+		return -XEN_EFAULT;
+	if (cmd < PHYSDEVOP_irq_status_query || cmd > PHYSDEVOP_alloc_irq_vector)
+		return -XEN_ENOSYS;
+	return subop_call(physdev_ops, ARRAY_SIZE(physdev_ops), cmd,
+			  guest_ptr(arg + offsetof(struct physdev_op, u)));
+}

@@ -38,13 +38,13 @@ void idt_set(unsigned int vector, const void *handler, unsigned int dpl, unsigne
 					 .offset2 = (uint32_t)(h >> 32) };
 }
 
-/* int3, into and the two hypercall numbers may be raised by guests; NMI, #DF and #MC have their own stacks. */
+/* int3 and into may be raised by guests; NMI, #DF and #MC have their own stacks. */
 static void fill_idt(void)
 {
 	static const uint8_t ist[] = { [2] = 2, [8] = 1, [18] = 3 };
 
 	for (unsigned int v = 0; v < 256; v++)
-		idt_set(v, entry_vectors[v], v == 3 || v == 4 || v == VEC_HYPERCALL ? 3 : 0,
+		idt_set(v, entry_vectors[v], v == 3 || v == 4 ? 3 : 0,
 			v < ARRAY_SIZE(ist) ? ist[v] : 0);
 }
 

@@ -93,8 +93,7 @@ void pv_save(struct vcpu *v)
 void pv_load(struct vcpu *v)
 {
 	*guest_regs() = v->pv.regs;
-	desc_load_guest(v, NULL);
-	tlb_write_cr3(v->pv.kernel_mode ? v->pv.cr3_kernel : v->pv.cr3_user);
+	desc_load_guest(v);
 	/* Selectors first: loading one changes the base. */
 	load_ds(v->pv.ds);
 	load_es(v->pv.es);
@@ -118,28 +117,33 @@ void sync_vcpu_state(struct vcpu *v)
 	(void)v;
 }
 
+/* prev's tables are off this CPU: TLB flushes for its domain need not come here any more. */
+static void left_domain(struct vcpu *prev, const struct vcpu *next)
+{
+	if (!prev->is_idle && prev->domain != next->domain)
+		clear_bit(smp_cpu(), &prev->domain->dirty_cpumask);
+}
+
 void context_switch(struct vcpu *prev, struct vcpu *next)
 {
-	struct cpu_info *ci = cpu_info();
-
 	ASSERT(!irqs_enabled());
 	if (!prev->is_idle)
 		pv_save(prev);
-	else if (next->is_idle)
-		return;
 	if (next->is_idle) {
 		/* No table of a domain stays in use while nobody of it runs. */
 		tlb_write_cr3((uint64_t)idle_l4 - IMAGE_OFFSET);
 		load_fs(0);
 		load_gs(0);
 		asm volatile("lldt %w0" ::"r"(0));
+	} else {
+		set_bit(smp_cpu(), &next->domain->dirty_cpumask);
+		tlb_write_cr3(next->pv.kernel_mode ? next->pv.cr3_kernel : next->pv.cr3_user);
 	}
-	ci->curr = next;
-	smp_wmb();
+	left_domain(prev, next);
+	cpu_info()->curr = next;
 	context_saved(prev);
 	if (next->is_idle)
 		reset_stack_and_jump(idle_loop);
-	set_bit(smp_cpu(), &next->domain->dirty_cpumask.bits);
 	pv_load(next);
 	pvclock_update(next);
 	vcpu_runstate_publish(next);

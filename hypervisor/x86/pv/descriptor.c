@@ -65,14 +65,16 @@ static void load_ldtr(const struct vcpu *v)
 	asm volatile("lldt %w0" ::"r"(HV_LDT));
 }
 
-void desc_load_guest(const struct vcpu *v, const struct vcpu *prev)
+void desc_load_guest(const struct vcpu *v)
 {
-	unsigned int n = gdt_pages(v), old = prev ? gdt_pages(prev) : HV_GDT_PAGE;
+	static unsigned int pages_loaded[NR_CPUS]; /* of the GDT window */
+	unsigned int n = gdt_pages(v), *loaded = &pages_loaded[smp_cpu()];
 
 	for (unsigned int i = 0; i < n; i++)
 		window_set(i, v->pv.gdt_frame[i]);
-	for (unsigned int i = n; i < old; i++)
+	for (unsigned int i = n; i < *loaded; i++)
 		window_set(i, MFN_NONE);
+	*loaded = n;
 	load_ldtr(v);
 }
 
@@ -125,11 +127,10 @@ void gdt_drop(struct vcpu *v)
 	unsigned int n = gdt_pages(v);
 
 	v->pv.gdt_ents = 0;
-	for (unsigned int i = 0; i < n; i++) {
-		if (v == current)
-			window_set(i, MFN_NONE);
+	if (v == current)
+		desc_load_guest(v);
+	for (unsigned int i = 0; i < n; i++)
 		frame_put_and_type(frame_of(v->pv.gdt_frame[i]));
-	}
 }
 
 int gdt_set(struct vcpu *v, const uint64_t *frames, unsigned int entries)
@@ -147,7 +148,7 @@ int gdt_set(struct vcpu *v, const uint64_t *frames, unsigned int entries)
 		v->pv.gdt_frame[i] = mfn(frames[i]);
 	v->pv.gdt_ents = entries;
 	if (v == current)
-		desc_load_guest(v, NULL);
+		desc_load_guest(v);
 	return 0;
 
 undo_frames:

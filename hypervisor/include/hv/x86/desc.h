@@ -24,6 +24,6 @@ void desc_init_cpu(unsigned int cpu, void *stack_top);
 void idt_set(unsigned int vector, const void *handler, unsigned int dpl, unsigned int ist);
 /* Load GDT pages and LDT of a vcpu into this CPU's window (x86/pv/descriptor.c). */
 struct vcpu;
-void desc_load_guest(const struct vcpu *v, const struct vcpu *prev);
+void desc_load_guest(const struct vcpu *v);
 
 #endif
