@@ -183,8 +183,7 @@ int irq_alloc_msi(struct msi *m)
 	return (int)n;
 }
 
-/* Nobody is bound any more. */
-static void irq_free_msi(unsigned int n)
+void irq_free_msi(unsigned int n)
 {
 	struct irq *i = &irqs[n];
 	uint64_t flags = spin_lock_irqsave(&i->lock);
@@ -277,7 +276,7 @@ void irq_init(void)
 	keyhandler_register('z', irq_dump, "interrupts");
 }
 
-/* ---- pirqs: the domain's event_lock is held, but for init and destroy */
+/* ---- pirqs: the domain's event_lock is held, but for init, destroy and EOI (which only reads p->irq) */
 
 int pirq_domain_init(struct domain *d)
 {
@@ -325,6 +324,17 @@ void pirq_set_evtchn(struct domain *d, uint32_t pirq, uint32_t port)
 		WRITE_ONCE(p->evtchn, port);
 }
 
+int pirq_find_free(struct domain *d, bool gsi)
+{
+	int first = (int)MIN(nr_gsis, d->nr_pirqs);
+
+	/* Messages from the top, away from the GSIs that have their own numbers. */
+	for (int p = gsi ? first - 1 : (int)d->nr_pirqs - 1; d->pirqs && p >= (gsi ? 0 : first); p--)
+		if (!d->pirqs->p[p].irq)
+			return p;
+	return -XEN_ENOSPC;
+}
+
 int pirq_map(struct domain *d, int pirq, unsigned int irq)
 {
 	unsigned int n = d->pirqs ? d->pirqs->nr : 0;
@@ -332,14 +342,10 @@ int pirq_map(struct domain *d, int pirq, unsigned int irq)
 	for (uint32_t p = 0; p < n; p++)
 		if (d->pirqs->p[p].irq == irq + 1)
 			return pirq < 0 || (uint32_t)pirq == p ? (int)p : -XEN_EEXIST;
-	if (pirq < 0) {
-		/* Messages from the top, away from the GSIs that have their own numbers. */
-		for (pirq = (int)n - 1; pirq >= (int)MIN(nr_gsis, n); pirq--)
-			if (!d->pirqs->p[pirq].irq)
-				break;
-		if (pirq < (int)nr_gsis)
-			return -XEN_ENOSPC;
-	}
+	if (pirq < 0)
+		pirq = pirq_find_free(d, false);
+	if (pirq < 0)
+		return pirq;
 	if ((uint32_t)pirq >= n)
 		return -XEN_EINVAL;
 	if (d->pirqs->p[pirq].irq)
@@ -460,6 +466,13 @@ void pirq_guest_eoi(struct domain *d, uint32_t pirq)
 	if (was_due && !eoi_awaited(i))
 		ioapic_mask(p->irq - 1U, false);
 	spin_unlock_irqrestore(&i->lock, flags);
+}
+
+void pirq_guest_eoi_all(struct domain *d)
+{
+	for (uint32_t p = 0; d->pirqs && p < d->pirqs->nr; p++)
+		if (d->pirqs->p[p].irq)
+			pirq_guest_eoi(d, p);
 }
 
 void pirq_set_affinity(struct domain *d, uint32_t pirq, const struct vcpu *v)
