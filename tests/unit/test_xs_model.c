@@ -9,8 +9,8 @@
 #include "xs_test.h"
 
 #define NPATH 64
-#define NTXN 4
-#define NLOG 256
+#define NTXN  4
+#define NLOG  256
 
 struct model {
 	int num;
@@ -145,7 +145,8 @@ static void m_ask(struct model *m, uint32_t type, const char *body, char *out)
 
 static uint32_t random_request(char *body)
 {
-	static const uint32_t types[] = { XS_READ, XS_READ, XS_DIRECTORY, XS_WRITE, XS_WRITE, XS_MKDIR, XS_RM };
+	static const uint32_t types[] = { XS_READ,  XS_READ,  XS_DIRECTORY, XS_WRITE,
+					  XS_WRITE, XS_MKDIR, XS_RM };
 	static const char *const names[] = { "a", "b", "c" };
 	uint32_t type = types[rnd(7)];
 	unsigned int depth = 1 + rnd(3), i;
@@ -161,7 +162,8 @@ static uint32_t random_request(char *body)
 
 static void model_init(struct model *m)
 {
-	static const char *const first[] = { "/", "/tool", "/tool/xenstored", "/local", "/local/domain" };
+	static const char *const first[] = { "/", "/tool", "/tool/xenstored", "/local",
+					     "/local/domain" };
 	int i;
 
 	memset(m, 0, sizeof(*m));
@@ -208,9 +210,11 @@ static bool commit(struct xs_conn *c, struct model *now, struct model_txn *t)
 	}
 	if ((ok ? !same : same && untouched) && getenv("XS_TRACE"))
 		for (i = 0; i < t->nlog; i++)
-			fprintf(stderr, "%u %s -> %s\n", t->log[i].type, t->log[i].body, t->log[i].answer);
+			fprintf(stderr, "%u %s -> %s\n", t->log[i].type, t->log[i].body,
+				t->log[i].answer);
 	ck_assert_msg(!ok || same, "committed, though an answer has changed");
-	ck_assert_msg(ok || !same || !untouched, "EAGAIN, though nothing that was read has changed");
+	ck_assert_msg(ok || !same || !untouched,
+		      "EAGAIN, though nothing that was read has changed");
 	if (ok)
 		*now = redo;
 	return ok;
@@ -263,7 +267,8 @@ START_TEST(random_walk)
 			ck_assert_ptr_null(xs_store_check(store));
 		}
 	}
-	printf("seed %llu: %ld steps, %ld commits, %ld conflicts\n", (unsigned long long)seed, steps, ok, again);
+	printf("seed %llu: %ld steps, %ld commits, %ld conflicts\n", (unsigned long long)seed,
+	       steps, ok, again);
 	ck_assert_int_gt(ok, 0);
 	ck_assert_int_gt(again, 0);
 }

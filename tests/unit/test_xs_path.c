@@ -5,7 +5,8 @@
 START_TEST(valid_paths)
 {
 	static const char *const good[] = { "/", "/a", "/a/b", "/A-z_0@9/x" };
-	static const char *const bad[] = { "", "a", "/a/", "//", "/a//b", "/a b", "/a.b", "/\xc3\xa9" };
+	static const char *const bad[] = { "",	    "a",    "/a/",  "//",
+					   "/a//b", "/a b", "/a.b", "/\xc3\xa9" };
 	size_t i;
 
 	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++)
@@ -113,7 +114,8 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		valid_paths, length_limits, relative_paths, parents, numbers, permission_rules, queue_keeps_order,
+		valid_paths, length_limits,    relative_paths,	  parents,
+		numbers,     permission_rules, queue_keeps_order,
 	};
 
 	return RUN("xs_path", tests);

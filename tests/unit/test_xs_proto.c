@@ -344,12 +344,13 @@ END_TEST
 START_TEST(out_of_memory)
 {
 	static const char *const walk[][2] = {
-		{ "w", "/m/a/b|12345" }, { "W", "/m/a|tok|" },	{ "w", "/m/a/c|6" }, { "p", "/m/a|n0|r5|" },
-		{ "d", "/m/a|" },	 { "m", "/m/q/r/s|" }, { "r", "/m/a/b|" },  { "c", "memreport|" },
+		{ "w", "/m/a/b|12345" }, { "W", "/m/a|tok|" },	{ "w", "/m/a/c|6" },
+		{ "p", "/m/a|n0|r5|" },	 { "d", "/m/a|" },	{ "m", "/m/q/r/s|" },
+		{ "r", "/m/a/b|" },	 { "c", "memreport|" },
 	};
 	static const char kind[] = "wWpdmrc";
-	static const uint32_t type[] = { XS_WRITE, XS_WATCH, XS_SET_PERMS, XS_DIRECTORY, XS_MKDIR, XS_RM,
-					 XS_CONTROL };
+	static const uint32_t type[] = { XS_WRITE, XS_WATCH, XS_SET_PERMS, XS_DIRECTORY,
+					 XS_MKDIR, XS_RM,    XS_CONTROL };
 	long n;
 	size_t i;
 
@@ -365,7 +366,8 @@ START_TEST(out_of_memory)
 
 			a = ask(c, ty, in_txn ? t : 0, walk[i][1]);
 			if (a[0] == '!')
-				ck_assert_msg(!strcmp(a, "!ENOMEM") || !strcmp(a, "!ENOENT"), "%s", a);
+				ck_assert_msg(!strcmp(a, "!ENOMEM") || !strcmp(a, "!ENOENT"), "%s",
+					      a);
 			while (*next(c))
 				;
 		}
@@ -382,9 +384,19 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		write_read_rm, bad_requests, directory_parts, guests_are_confined, watches,
-		watch_needs_permission, domains_come_and_go, transactions_merge, transactions_conflict,
-		transactions_fire_at_commit, failed_commit_changes_nothing, quotas, events_not_taken,
+		write_read_rm,
+		bad_requests,
+		directory_parts,
+		guests_are_confined,
+		watches,
+		watch_needs_permission,
+		domains_come_and_go,
+		transactions_merge,
+		transactions_conflict,
+		transactions_fire_at_commit,
+		failed_commit_changes_nothing,
+		quotas,
+		events_not_taken,
 		out_of_memory,
 	};
 

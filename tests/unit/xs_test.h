@@ -125,7 +125,8 @@ static inline const char *next(struct xs_conn *c)
 	return start;
 }
 
-static inline void send_raw(struct xs_conn *c, uint32_t type, uint32_t tx, const void *body, size_t len)
+static inline void send_raw(struct xs_conn *c, uint32_t type, uint32_t tx, const void *body,
+			    size_t len)
 {
 	struct xsd_sockmsg h = { .type = type, .req_id = 7, .tx_id = tx, .len = (uint32_t)len };
 

@@ -12,13 +12,13 @@
 #include "xs_client.h"
 
 struct opts {
-	bool paths;	/* -p: paths or permissions */
-	bool full;	/* -f */
-	bool raw;	/* -R */
-	bool recurse;	/* -r */
-	bool tidy;	/* -t */
-	bool upto;	/* -u */
-	long count;	/* -n */
+	bool paths; /* -p: paths or permissions */
+	bool full; /* -f */
+	bool raw; /* -R */
+	bool recurse; /* -r */
+	bool tidy; /* -t */
+	bool upto; /* -u */
+	long count; /* -n */
 };
 
 struct command {
@@ -233,7 +233,8 @@ static void put_perms(struct xsc *x, xsc_txn t, const char *path, const struct o
 	free(l);
 }
 
-static int show(struct xsc *x, xsc_txn t, const struct opts *o, const char *path, const char *name, int depth)
+static int show(struct xsc *x, xsc_txn t, const struct opts *o, const char *path, const char *name,
+		int depth)
 {
 	size_t len = 0;
 	char *v = xsc_read(x, t, path, &len);
@@ -342,8 +343,11 @@ static int do_chmod(struct xsc *x, xsc_txn t, const struct opts *o, int argc, ch
 		perms[n].mode = a[0];
 		perms[n].domid = (unsigned int)strtoul(a[0] ? a + 1 : a, &stop, 10);
 		if (!a[0] || !strchr("nrwb", a[0]) || !a[1] || *stop) {
-			fprintf(stderr, "xenstore: '%s' is no permission; write n, r, w or b and a domain id, "
-				"such as r5\n", a);
+			fprintf(stderr,
+				"xenstore: '%s' is no permission; write n, r, w or b and a domain "
+				"id, "
+				"such as r5\n",
+				a);
 			return 2;
 		}
 	}
@@ -506,7 +510,8 @@ int main(int argc, char **argv)
 		return err;
 	x = xsc_open(NULL);
 	if (!x) {
-		fprintf(stderr, "xenstore: cannot connect to the store: %s; is xenstored running?\n",
+		fprintf(stderr,
+			"xenstore: cannot connect to the store: %s; is xenstored running?\n",
 			strerror(errno));
 		return 1;
 	}

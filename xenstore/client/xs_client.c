@@ -77,7 +77,9 @@ static int connect_path(const char *path)
 static int connect_default(void)
 {
 	static const char *const places[] = {
-		"/run/xenstored/socket", "/var/run/xenstored/socket", "/dev/xen/xenbus",
+		"/run/xenstored/socket",
+		"/var/run/xenstored/socket",
+		"/dev/xen/xenbus",
 		"/proc/xen/xenbus",
 	};
 	const size_t devices = 2; /* index of the first that is no socket */
@@ -330,8 +332,8 @@ static int error_number(const char *text)
 	return EIO;
 }
 
-char *xsc_request(struct xsc *x, uint32_t type, xsc_txn t, const struct iovec *parts, unsigned int n,
-		  size_t *len)
+char *xsc_request(struct xsc *x, uint32_t type, xsc_txn t, const struct iovec *parts,
+		  unsigned int n, size_t *len)
 {
 	struct xsd_sockmsg h = { .type = type, .req_id = ++x->req_id, .tx_id = t };
 	struct iovec v[MAX_PARTS + 1];
@@ -378,8 +380,8 @@ char *xsc_request(struct xsc *x, uint32_t type, xsc_txn t, const struct iovec *p
 }
 
 /* A request of up to three texts, each sent with its NUL. */
-static char *ask(struct xsc *x, uint32_t type, xsc_txn t, const char *a, const char *b, const char *c,
-		 size_t *len)
+static char *ask(struct xsc *x, uint32_t type, xsc_txn t, const char *a, const char *b,
+		 const char *c, size_t *len)
 {
 	const char *text[3] = { a, b, c };
 	struct iovec v[3];
@@ -560,7 +562,8 @@ int xsc_set_perms(struct xsc *x, xsc_txn t, const char *path, const struct xsc_p
 			return -1;
 		}
 		v[1].iov_len += (size_t)snprintf(text + v[1].iov_len, 16, "%c%u", perms[i].mode,
-						 perms[i].domid) + 1;
+						 perms[i].domid) +
+				1;
 	}
 	return told(xsc_request(x, XS_SET_PERMS, t, v, 2, NULL));
 }
@@ -596,7 +599,8 @@ int xsc_unwatch(struct xsc *x, const char *path, const char *token)
 /* ---- domains ---- */
 
 /* A request about a domain, with up to two more numbers. */
-static char *ask_domain(struct xsc *x, uint32_t type, unsigned int domid, const char *a, const char *b)
+static char *ask_domain(struct xsc *x, uint32_t type, unsigned int domid, const char *a,
+			const char *b)
 {
 	char id[16];
 

@@ -126,7 +126,7 @@ char *xsc_control(struct xsc *x, unsigned int argc, char *const argv[]);
  * (NUL added, *len without it). For requests that have no function of their own.
  */
 struct iovec;
-char *xsc_request(struct xsc *x, uint32_t type, xsc_txn t, const struct iovec *parts, unsigned int n,
-		  size_t *len);
+char *xsc_request(struct xsc *x, uint32_t type, xsc_txn t, const struct iovec *parts,
+		  unsigned int n, size_t *len);
 
 #endif

@@ -85,7 +85,8 @@ static int quota_domain(struct xs_store *s, const char *who, struct xs_buf *out)
 	return end(out, fit);
 }
 
-static int ctl_quota(struct xs_store *s, unsigned int argc, const char *const *argv, struct xs_buf *out)
+static int ctl_quota(struct xs_store *s, unsigned int argc, const char *const *argv,
+		     struct xs_buf *out)
 {
 	if (argc == 1)
 		return quota_list(s, out);

@@ -69,7 +69,8 @@ int xs_node_access(struct xs_conn *c, struct xs_txn *t, const char *path, unsign
 }
 
 /* Room for `more` nodes and bytes of this connection? */
-static int check_room(struct xs_conn *c, struct xs_txn *t, const char *path, unsigned int more, size_t bytes)
+static int check_room(struct xs_conn *c, struct xs_txn *t, const char *path, unsigned int more,
+		      size_t bytes)
 {
 	const uint64_t *q = c->store->quota;
 	struct xs_usage u;

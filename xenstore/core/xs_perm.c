@@ -85,8 +85,7 @@ unsigned int xs_perms_allow(const struct xs_perms *l, uint16_t domid, uint16_t t
 	    (target != XS_NO_DOMID && l->p[0].domid == target))
 		return XS_R | XS_W | XS_OWNER;
 	for (i = 1; i < l->num; i++)
-		if (l->p[i].domid == domid ||
-		    (target != XS_NO_DOMID && l->p[i].domid == target))
+		if (l->p[i].domid == domid || (target != XS_NO_DOMID && l->p[i].domid == target))
 			return l->p[i].mode;
 	return l->p[0].mode;
 }

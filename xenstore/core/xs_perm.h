@@ -12,8 +12,8 @@
 
 #include "xs_buf.h"
 
-#define XS_R 1u
-#define XS_W 2u
+#define XS_R	 1u
+#define XS_W	 2u
 /* Only the owner (and dom0) has it. */
 #define XS_OWNER 4u
 

@@ -10,10 +10,10 @@
 #include "xs_path.h"
 #include "xs_store.h"
 
-#define MAX_ARGS 24
+#define MAX_ARGS       24
 /* Domain ids at and above this one are special (DOMID_FIRST_RESERVED). */
 #define FIRST_RESERVED 0x7ff0
-#define SELF 0x7ff0
+#define SELF	       0x7ff0
 
 struct req {
 	struct xs_conn *c;
@@ -30,9 +30,9 @@ struct req {
 struct handler {
 	int (*fn)(struct req *r);
 	uint8_t min_args;
-	bool priv;	/* dom0 only */
-	bool no_txn;	/* a transaction id is ignored */
-	bool has_path;	/* argv[0] is a path, made absolute in r->path */
+	bool priv; /* dom0 only */
+	bool no_txn; /* a transaction id is ignored */
+	bool has_path; /* argv[0] is a path, made absolute in r->path */
 };
 
 static void reply(struct req *r, const void *a, size_t alen, const void *b, size_t blen)
@@ -54,7 +54,8 @@ static void reply_error(struct req *r, int err)
 	for (i = 0; i < sizeof(xsd_errors) / sizeof(xsd_errors[0]); i++)
 		if (xsd_errors[i].errnum == err)
 			text = xsd_errors[i].errstring;
-	xs_conn_send(r->c, XS_ERROR, r->hdr->req_id, r->hdr->tx_id, text, strlen(text) + 1, NULL, 0);
+	xs_conn_send(r->c, XS_ERROR, r->hdr->req_id, r->hdr->tx_id, text, strlen(text) + 1, NULL,
+		     0);
 }
 
 /* Answer with what was collected in b, and free it. */
@@ -500,26 +501,26 @@ static int do_control(struct req *r)
 
 static const struct handler table[XS_TYPE_COUNT] = {
 	/*				function	      args  priv   no_txn path */
-	[XS_CONTROL] =			{ do_control,		 1, true,  false, false },
-	[XS_DIRECTORY] =		{ do_directory,		 1, false, false, true },
-	[XS_READ] =			{ do_read,		 1, false, false, true },
-	[XS_GET_PERMS] =		{ do_get_perms,		 1, false, false, true },
-	[XS_WATCH] =			{ do_watch,		 2, false, true,  false },
-	[XS_UNWATCH] =			{ do_unwatch,		 2, false, true,  false },
-	[XS_TRANSACTION_START] =	{ do_transaction_start,	 0, false, false, false },
-	[XS_TRANSACTION_END] =		{ do_transaction_end,	 1, false, false, false },
-	[XS_INTRODUCE] =		{ do_introduce,		 3, true,  false, false },
-	[XS_RELEASE] =			{ do_release,		 1, true,  false, false },
-	[XS_GET_DOMAIN_PATH] =		{ do_get_domain_path,	 1, false, false, false },
-	[XS_WRITE] =			{ do_write,		 1, false, false, true },
-	[XS_MKDIR] =			{ do_mkdir,		 1, false, false, true },
-	[XS_RM] =			{ do_rm,		 1, false, false, true },
-	[XS_SET_PERMS] =		{ do_set_perms,		 2, false, false, true },
-	[XS_IS_DOMAIN_INTRODUCED] =	{ do_is_domain_introduced, 1, true, false, false },
-	[XS_RESUME] =			{ do_resume,		 1, true,  false, false },
-	[XS_SET_TARGET] =		{ do_set_target,	 2, true,  false, false },
-	[XS_RESET_WATCHES] =		{ do_reset_watches,	 0, false, false, false },
-	[XS_DIRECTORY_PART] =		{ do_directory_part,	 2, false, false, true },
+	[XS_CONTROL] = { do_control, 1, true, false, false },
+	[XS_DIRECTORY] = { do_directory, 1, false, false, true },
+	[XS_READ] = { do_read, 1, false, false, true },
+	[XS_GET_PERMS] = { do_get_perms, 1, false, false, true },
+	[XS_WATCH] = { do_watch, 2, false, true, false },
+	[XS_UNWATCH] = { do_unwatch, 2, false, true, false },
+	[XS_TRANSACTION_START] = { do_transaction_start, 0, false, false, false },
+	[XS_TRANSACTION_END] = { do_transaction_end, 1, false, false, false },
+	[XS_INTRODUCE] = { do_introduce, 3, true, false, false },
+	[XS_RELEASE] = { do_release, 1, true, false, false },
+	[XS_GET_DOMAIN_PATH] = { do_get_domain_path, 1, false, false, false },
+	[XS_WRITE] = { do_write, 1, false, false, true },
+	[XS_MKDIR] = { do_mkdir, 1, false, false, true },
+	[XS_RM] = { do_rm, 1, false, false, true },
+	[XS_SET_PERMS] = { do_set_perms, 2, false, false, true },
+	[XS_IS_DOMAIN_INTRODUCED] = { do_is_domain_introduced, 1, true, false, false },
+	[XS_RESUME] = { do_resume, 1, true, false, false },
+	[XS_SET_TARGET] = { do_set_target, 2, true, false, false },
+	[XS_RESET_WATCHES] = { do_reset_watches, 0, false, false, false },
+	[XS_DIRECTORY_PART] = { do_directory_part, 2, false, false, true },
 };
 
 static void split(struct req *r)

@@ -15,19 +15,15 @@
 #define READY_SOCKET (256 * 1024)
 
 const char *const xs_quota_name[XS_Q_NUM] = {
-	"nodes", "node-size", "watches", "transactions", "transaction-nodes", "memory",
-	"node-permissions", "path-max", "output",
+	"nodes",  "node-size",	      "watches",  "transactions", "transaction-nodes",
+	"memory", "node-permissions", "path-max", "output",
 };
 
 static const uint64_t quota_default[XS_Q_NUM] = {
-	[XS_Q_NODES] = 1000,
-	[XS_Q_NODE_SIZE] = 2048,
-	[XS_Q_WATCHES] = 128,
-	[XS_Q_TRANSACTIONS] = 10,
-	[XS_Q_TXN_NODES] = 1024,
-	[XS_Q_MEMORY] = 2 * 1024 * 1024,
-	[XS_Q_PERMS] = 5,
-	[XS_Q_PATH] = XENSTORE_REL_PATH_MAX,
+	[XS_Q_NODES] = 1000,	   [XS_Q_NODE_SIZE] = 2048,
+	[XS_Q_WATCHES] = 128,	   [XS_Q_TRANSACTIONS] = 10,
+	[XS_Q_TXN_NODES] = 1024,   [XS_Q_MEMORY] = 2 * 1024 * 1024,
+	[XS_Q_PERMS] = 5,	   [XS_Q_PATH] = XENSTORE_REL_PATH_MAX,
 	[XS_Q_OUTPUT] = 64 * 1024,
 };
 

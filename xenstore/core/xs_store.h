@@ -23,15 +23,15 @@ struct xs_conn;
 
 /* Limits of an unprivileged domain; XS_Q_NUM of them, named in xs_quota_name[]. */
 enum xs_quota {
-	XS_Q_NODES,	   /* nodes owned */
-	XS_Q_NODE_SIZE,	   /* bytes of value and permissions of a node */
-	XS_Q_WATCHES,	   /* watches of the connection */
+	XS_Q_NODES, /* nodes owned */
+	XS_Q_NODE_SIZE, /* bytes of value and permissions of a node */
+	XS_Q_WATCHES, /* watches of the connection */
 	XS_Q_TRANSACTIONS, /* open transactions */
-	XS_Q_TXN_NODES,	   /* paths touched, and changes kept, by one transaction */
-	XS_Q_MEMORY,	   /* bytes of nodes owned */
-	XS_Q_PERMS,	   /* entries of a permission list */
-	XS_Q_PATH,	   /* bytes of a path below /local/domain/<domid>/, or of any other path */
-	XS_Q_OUTPUT,	   /* bytes of answers and events not yet taken */
+	XS_Q_TXN_NODES, /* paths touched, and changes kept, by one transaction */
+	XS_Q_MEMORY, /* bytes of nodes owned */
+	XS_Q_PERMS, /* entries of a permission list */
+	XS_Q_PATH, /* bytes of a path below /local/domain/<domid>/, or of any other path */
+	XS_Q_OUTPUT, /* bytes of answers and events not yet taken */
 	XS_Q_NUM
 };
 
@@ -49,7 +49,8 @@ struct xs_host {
 	/* The connection of this ring was destroyed: unmap, unbind. */
 	void (*release)(void *ctx, uint16_t domid, void *ring);
 	/* A request was refused for a quota; called each time, the callee limits its rate. */
-	void (*refused)(void *ctx, uint16_t domid, enum xs_quota q, uint64_t limit, const char *path);
+	void (*refused)(void *ctx, uint16_t domid, enum xs_quota q, uint64_t limit,
+			const char *path);
 	/* A line for the log. */
 	void (*log)(void *ctx, const char *text);
 	/*
@@ -66,24 +67,24 @@ struct xs_wnode; /* a component of a watched path, see xs_watch.c */
 struct xs_watch {
 	struct xs_conn *conn;
 	struct xs_wnode *at;
-	struct xs_watch *next_at, *prev_at;	/* other watches at the same path */
-	struct xs_watch *next_own, *prev_own;	/* other watches of the connection */
-	size_t rel;				/* leading bytes of paths that the client does not see */
-	int depth;				/* levels below the path that count; -1: all */
-	bool lost;				/* an event did not fit the output queue */
+	struct xs_watch *next_at, *prev_at; /* other watches at the same path */
+	struct xs_watch *next_own, *prev_own; /* other watches of the connection */
+	size_t rel; /* leading bytes of paths that the client does not see */
+	int depth; /* levels below the path that count; -1: all */
+	bool lost; /* an event did not fit the output queue */
 	const char *token;
-	char path[];				/* path as stored, NUL, token, NUL */
+	char path[]; /* path as stored, NUL, token, NUL */
 };
 
 /* ---- transactions ---- */
 
 /* What a transaction has seen of a path. */
-#define XS_SAW_NODE 1u	/* whether it exists */
+#define XS_SAW_NODE  1u /* whether it exists */
 #define XS_SAW_VALUE 2u
-#define XS_SAW_KIDS 4u
+#define XS_SAW_KIDS  4u
 #define XS_SAW_PERMS 8u
-#define XS_TXN_SET 16u	/* it set the value itself: later reads see nothing of others */
-#define XS_TXN_CUT 32u	/* it removed the path: all from here on down is its own */
+#define XS_TXN_SET   16u /* it set the value itself: later reads see nothing of others */
+#define XS_TXN_CUT   32u /* it removed the path: all from here on down is its own */
 
 struct xs_touch {
 	struct xs_touch *next;
@@ -111,7 +112,7 @@ struct xs_txn {
 	struct xs_conn *conn;
 	uint32_t id;
 	struct xs_node *base; /* the store when the transaction began */
-	struct xs_tree work;  /* its own view; accounting holds differences */
+	struct xs_tree work; /* its own view; accounting holds differences */
 	struct xs_touch **bucket;
 	uint32_t nbucket, ntouch;
 	struct xs_op *op;
@@ -124,16 +125,17 @@ struct xs_txn {
 struct xs_conn {
 	struct xs_conn *next, *prev;
 	struct xs_store *store;
-	uint16_t domid;	 /* 0 for sockets */
+	uint16_t domid; /* 0 for sockets */
 	uint16_t target; /* acts for this domain too, or XS_NO_DOMID */
-	bool broken;	 /* an answer could not be queued: the owner must close it */
+	bool broken; /* an answer could not be queued: the owner must close it */
 	uint32_t nwatch, ntxn, nlost;
 	uint32_t next_txn;
 	struct xs_watch *watch, *watch_tail;
 	struct xs_txn *txn;
 	struct xs_buf out; /* whole messages; the owner takes from the front */
-	void (*wake)(struct xs_conn *c); /* called when out was empty and is no longer; may be NULL */
-	void *host;	   /* the owner's */
+	void (*wake)(
+		struct xs_conn *c); /* called when out was empty and is no longer; may be NULL */
+	void *host; /* the owner's */
 };
 
 struct xs_domain {
@@ -234,7 +236,8 @@ void xs_txn_log(struct xs_txn *t, enum xs_op_kind kind, const char *path, struct
 /* Permission-checked operations on the store (t NULL) or in a transaction. */
 int xs_node_access(struct xs_conn *c, struct xs_txn *t, const char *path, unsigned int want,
 		   unsigned int sees, struct xs_node **node);
-int xs_op_write(struct xs_conn *c, struct xs_txn *t, const char *path, const void *data, size_t len);
+int xs_op_write(struct xs_conn *c, struct xs_txn *t, const char *path, const void *data,
+		size_t len);
 int xs_op_mkdir(struct xs_conn *c, struct xs_txn *t, const char *path, bool *created);
 int xs_op_rm(struct xs_conn *c, struct xs_txn *t, const char *path, struct xs_node **old);
 int xs_op_set_perms(struct xs_conn *c, struct xs_txn *t, const char *path, struct xs_perms *perms,

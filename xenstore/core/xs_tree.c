@@ -190,8 +190,8 @@ struct xs_node *xs_node_child(const struct xs_node *n, const char *name, size_t 
 size_t xs_node_bytes(const struct xs_node *n)
 {
 	return sizeof(*n) + n->name_len + 1 + sizeof(struct xs_node *) +
-	       (n->value ? sizeof(*n->value) + n->value->len : 0) +
-	       sizeof(*n->perms) + n->perms->num * sizeof(n->perms->p[0]);
+	       (n->value ? sizeof(*n->value) + n->value->len : 0) + sizeof(*n->perms) +
+	       n->perms->num * sizeof(n->perms->p[0]);
 }
 
 /* A private copy: same name, value, list and generation; the children are shared. */
@@ -301,7 +301,8 @@ static struct xs_node **walk_private(struct xs_tree *t, const char *path, const 
 static bool insert_child(struct xs_node *dir, uint32_t pos, struct xs_node *n)
 {
 	if (dir->nchild == child_cap(dir->nchild)) {
-		struct xs_node **a = xs_realloc(dir->child, child_cap(dir->nchild + 1) * sizeof(*a));
+		struct xs_node **a =
+			xs_realloc(dir->child, child_cap(dir->nchild + 1) * sizeof(*a));
 
 		if (!a)
 			return false;

@@ -27,7 +27,7 @@ struct xs_blob {
 struct xs_node {
 	uint32_t ref;
 	uint32_t nchild;
-	uint64_t gen;		/* changes with value, permissions and child list */
+	uint64_t gen; /* changes with value, permissions and child list */
 	struct xs_node **child; /* sorted by name; room for the next power of two */
 	struct xs_blob *value;
 	struct xs_perms *perms;
@@ -75,10 +75,10 @@ struct xs_node *xs_node_child(const struct xs_node *n, const char *name, size_t 
 size_t xs_node_bytes(const struct xs_node *n);
 
 struct xs_lookup {
-	struct xs_node *node;	/* the node, NULL if it does not exist */
-	struct xs_node *near;	/* the node, or the closest ancestor that exists */
+	struct xs_node *node; /* the node, NULL if it does not exist */
+	struct xs_node *near; /* the node, or the closest ancestor that exists */
 	struct xs_node *parent; /* the parent, NULL if it does not exist (or for the root) */
-	unsigned int missing;	/* how many components would have to be created */
+	unsigned int missing; /* how many components would have to be created */
 };
 
 /* Find an absolute, valid path. References are borrowed. */
@@ -89,7 +89,8 @@ struct xs_node *xs_tree_find(const struct xs_node *root, const char *path);
  * Set the value of path, creating it and missing ancestors (empty) with the permissions of the closest existing
  * ancestor, owned by owner unless that is XS_NO_DOMID. 0 or ENOMEM; on ENOMEM nothing has changed.
  */
-int xs_tree_write(struct xs_tree *t, const char *path, uint16_t owner, const void *data, size_t len);
+int xs_tree_write(struct xs_tree *t, const char *path, uint16_t owner, const void *data,
+		  size_t len);
 
 /* Remove an existing node other than the root. *old (if not NULL) receives a reference to what was removed. */
 int xs_tree_rm(struct xs_tree *t, const char *path, struct xs_node **old);

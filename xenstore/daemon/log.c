@@ -58,7 +58,9 @@ void xsd_log_refused(uint16_t domid, enum xs_quota q, uint64_t limit, const char
 	seen[i].domid = domid;
 	seen[i].q = (uint16_t)q;
 	seen[i].when = now.tv_sec + 1;
-	xsd_log(XSD_WARN, "domain %u reached its quota '%s' of %llu at '%s'; raise it with 'xenstore-control quota "
-		"set %s N' if that is legitimate", domid, xs_quota_name[q],
-		(unsigned long long)limit, path, xs_quota_name[q]);
+	xsd_log(XSD_WARN,
+		"domain %u reached its quota '%s' of %llu at '%s'; raise it with 'xenstore-control "
+		"quota "
+		"set %s N' if that is legitimate",
+		domid, xs_quota_name[q], (unsigned long long)limit, path, xs_quota_name[q]);
 }

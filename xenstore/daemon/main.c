@@ -23,7 +23,8 @@ static const char help[] =
 	"\n"
 	"  -F, --foreground     do not detach; log to standard error\n"
 	"      --no-domains     serve sockets only; needs no Xen\n"
-	"      --rundir DIR     directory of the socket (default $XENSTORED_RUNDIR or /run/xenstored)\n"
+	"      --rundir DIR     directory of the socket (default $XENSTORED_RUNDIR or "
+	"/run/xenstored)\n"
 	"      --pid-file FILE  write the process id there (default RUNDIR/xenstored.pid)\n"
 	"      --log FILE       append log lines to FILE\n"
 	"  -v, --verbose        log more\n"
@@ -196,7 +197,8 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	if (xsd_log_open(xsd.opt.logfile, xsd.opt.verbose)) {
-		fprintf(stderr, "xenstored: cannot open log %s: %s\n", xsd.opt.logfile, strerror(errno));
+		fprintf(stderr, "xenstored: cannot open log %s: %s\n", xsd.opt.logfile,
+			strerror(errno));
 		return 1;
 	}
 	if (start(&xsd))

@@ -18,8 +18,10 @@ static void ring_bad(struct ring *r, uint32_t code, const char *why)
 {
 	r->bad = true;
 	r->page->error = code;
-	xsd_log(XSD_WARN, "domain %u: its xenstore ring is ignored from now on: %s; it may reconnect, or be "
-		"restarted", r->domid, why);
+	xsd_log(XSD_WARN,
+		"domain %u: its xenstore ring is ignored from now on: %s; it may reconnect, or be "
+		"restarted",
+		r->domid, why);
 }
 
 static void copy_in(struct ring *r, uint32_t cons, char *to, uint32_t n)
@@ -49,7 +51,8 @@ static uint32_t ring_take(struct ring *r)
 	char buf[XENSTORE_RING_SIZE];
 
 	if (n > XENSTORE_RING_SIZE) {
-		ring_bad(r, XENSTORE_ERROR_RINGIDX, "request indices are further apart than the ring is long");
+		ring_bad(r, XENSTORE_ERROR_RINGIDX,
+			 "request indices are further apart than the ring is long");
 		return 0;
 	}
 	if (!n)
@@ -72,7 +75,8 @@ static uint32_t ring_give(struct ring *r)
 	if (!out->len)
 		return 0;
 	if (room > XENSTORE_RING_SIZE) {
-		ring_bad(r, XENSTORE_ERROR_RINGIDX, "response indices are further apart than the ring is long");
+		ring_bad(r, XENSTORE_ERROR_RINGIDX,
+			 "response indices are further apart than the ring is long");
 		return 0;
 	}
 	room = XENSTORE_RING_SIZE - room;
@@ -128,8 +132,8 @@ void xsd_ring_run(struct ring *r)
 	used = xsd_requests(&r->peer, r->peer.in.d + r->peer.in.head, r->peer.in.len);
 	if (used < 0) {
 		ring_bad(r, r->peer.conn->broken ? XENSTORE_ERROR_COMM : XENSTORE_ERROR_PROTO,
-			 r->peer.conn->broken ? "out of memory for its answers" :
-						"a request is longer than the protocol allows");
+			 r->peer.conn->broken ? "out of memory for its answers"
+					      : "a request is longer than the protocol allows");
 		r->peer.conn->broken = false;
 		moved++;
 		goto tell;

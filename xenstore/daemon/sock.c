@@ -13,7 +13,7 @@
 #include "xsd.h"
 
 /* One receive; so much can one client do before the next one has its turn. */
-#define RECV_MAX 16384
+#define RECV_MAX   16384
 /* New connections taken in one turn. */
 #define ACCEPT_MAX 16
 
@@ -202,7 +202,8 @@ static int own_socket(const char *rundir)
 	}
 	if (snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/socket", rundir) >=
 	    (int)sizeof(addr.sun_path)) {
-		xsd_log(XSD_ERR, "%s is too long a name for a socket; choose a shorter --rundir", rundir);
+		xsd_log(XSD_ERR, "%s is too long a name for a socket; choose a shorter --rundir",
+			rundir);
 		return -1;
 	}
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -25,9 +25,9 @@
 /* Linux's ioctl on /dev/xen/xenbus_backend that returns dom0's xenstore port. */
 #define XENBUS_BACKEND_EVTCHN _IO('B', 0)
 /* Ring events handled in one turn of the loop. */
-#define EVENTS_MAX 64
-#define DOMAINS_PER_CALL 64
-#define RING_BYTES 4096
+#define EVENTS_MAX	      64
+#define DOMAINS_PER_CALL      64
+#define RING_BYTES	      4096
 
 struct xen {
 	xenevtchn_handle *evtchn;
@@ -108,8 +108,8 @@ static int ring_map(struct xen *x, struct ring *r, uint64_t mfn)
 	r->granted = r->page != NULL;
 	if (r->page)
 		return 0;
-	xsd_log(XSD_DEBUG, "domain %u: no grant for its xenstore page (%s); mapping frame %#llx", r->domid,
-		strerror(errno), (unsigned long long)mfn);
+	xsd_log(XSD_DEBUG, "domain %u: no grant for its xenstore page (%s); mapping frame %#llx",
+		r->domid, strerror(errno), (unsigned long long)mfn);
 	r->page = xenforeignmemory_map(x->fmem, r->domid, PROT_READ | PROT_WRITE, 1, &frame, &err);
 	if (r->page && err) {
 		xenforeignmemory_unmap(x->fmem, (void *)r->page, 1);
@@ -152,8 +152,8 @@ static int host_introduce(void *ctx, uint16_t domid, uint64_t mfn, uint32_t port
 		goto free_ring;
 	}
 	if (ring_bind(d->xen, r, port)) {
-		xsd_log(XSD_ERR, "domain %u: cannot bind its xenstore event channel %u: %s", domid, port,
-			strerror(errno));
+		xsd_log(XSD_ERR, "domain %u: cannot bind its xenstore event channel %u: %s", domid,
+			port, strerror(errno));
 		goto free_ring;
 	}
 	*ring = &r->peer;
@@ -183,7 +183,8 @@ static void host_release(void *ctx, uint16_t domid, void *ring)
 	xsd_log(XSD_INFO, "domain %u disconnected", domid);
 }
 
-static void host_refused(void *ctx, uint16_t domid, enum xs_quota q, uint64_t limit, const char *path)
+static void host_refused(void *ctx, uint16_t domid, enum xs_quota q, uint64_t limit,
+			 const char *path)
 {
 	(void)ctx;
 	xsd_log_refused(domid, q, limit, path);
@@ -271,8 +272,8 @@ static void check_domains(struct xsd *d)
 			xs_domain_shutdown(d->store, dom->domid);
 			break;
 		case LIFE_UNKNOWN:
-			xsd_log(XSD_ERR, "cannot ask the hypervisor about domain %u: %s", dom->domid,
-				strerror(errno));
+			xsd_log(XSD_ERR, "cannot ask the hypervisor about domain %u: %s",
+				dom->domid, strerror(errno));
 			return;
 		case LIFE_RUNNING:
 			break;
@@ -332,7 +333,8 @@ static int dom0_from_dev(evtchn_port_t *port, void **page)
 	if (fd < 0)
 		return -1;
 	n = ioctl(fd, XENBUS_BACKEND_EVTCHN, 0);
-	*page = n > 0 ? mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+	*page = n > 0 ? mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
+		      : MAP_FAILED;
 	close(fd);
 	*port = (evtchn_port_t)n;
 	return *page == MAP_FAILED ? -1 : 0;
@@ -345,8 +347,11 @@ static int attach_dom0(struct xsd *d)
 	struct ring *r;
 
 	if (dom0_from_proc(&port, &page) && dom0_from_dev(&port, &page)) {
-		xsd_log(XSD_ERR, "cannot reach dom0's xenstore page by /proc/xen/xsd_kva or /dev/xen/xenbus_backend: %s; "
-			"mount xenfs on /proc/xen, or use --no-domains", strerror(errno));
+		xsd_log(XSD_ERR,
+			"cannot reach dom0's xenstore page by /proc/xen/xsd_kva or "
+			"/dev/xen/xenbus_backend: %s; "
+			"mount xenfs on /proc/xen, or use --no-domains",
+			strerror(errno));
 		return -1;
 	}
 	r = ring_new(d, 0);
@@ -354,7 +359,8 @@ static int attach_dom0(struct xsd *d)
 		return -1;
 	r->page = page;
 	if (ring_bind(d->xen, r, port)) {
-		xsd_log(XSD_ERR, "cannot bind dom0's xenstore event channel %u: %s", port, strerror(errno));
+		xsd_log(XSD_ERR, "cannot bind dom0's xenstore event channel %u: %s", port,
+			strerror(errno));
 		ring_free(d, r);
 		return -1;
 	}
@@ -383,8 +389,11 @@ int xsd_xen_open(struct xsd *d)
 	x->fmem = xenforeignmemory_open(NULL, 0);
 	x->call = xencall_open(NULL, 0);
 	if (!x->evtchn || !x->gnttab || !x->fmem || !x->call) {
-		xsd_log(XSD_ERR, "cannot open the Xen devices below /dev/xen: %s; load xen-evtchn, xen-gntdev and "
-			"xen-privcmd, or use --no-domains", strerror(errno));
+		xsd_log(XSD_ERR,
+			"cannot open the Xen devices below /dev/xen: %s; load xen-evtchn, "
+			"xen-gntdev and "
+			"xen-privcmd, or use --no-domains",
+			strerror(errno));
 		return -1;
 	}
 	virq = xenevtchn_bind_virq(x->evtchn, VIRQ_DOM_EXC);

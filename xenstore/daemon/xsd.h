@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "xenstore/core/xs_buf.h"
 #include "xenstore/core/xs_store.h"
@@ -30,8 +31,8 @@ struct peer {
 	struct src src; /* fd is -1 for rings */
 	struct xsd *d;
 	struct xs_conn *conn;
-	struct ring *ring;	/* NULL for sockets */
-	struct xs_buf in;	/* received, not yet handled */
+	struct ring *ring; /* NULL for sockets */
+	struct xs_buf in; /* received, not yet handled */
 	struct peer *next_dirty; /* output waits, or more input can be handled without an event */
 	struct peer *next_dead;
 	bool dirty, dead, paused, polls_out;
@@ -93,8 +94,8 @@ struct ring {
 	uint16_t domid;
 	uint32_t remote_port;
 	uint32_t port; /* local */
-	bool bad;      /* broke the ring protocol; ignored until it reconnects */
-	bool granted;  /* mapped by grant, not by frame number */
+	bool bad; /* broke the ring protocol; ignored until it reconnects */
+	bool granted; /* mapped by grant, not by frame number */
 };
 /* Take requests from the ring and put answers to it; notifies the domain if anything moved. */
 void xsd_ring_run(struct ring *r);
