@@ -468,13 +468,6 @@ void pirq_guest_eoi(struct domain *d, uint32_t pirq)
 	spin_unlock_irqrestore(&i->lock, flags);
 }
 
-void pirq_guest_eoi_all(struct domain *d)
-{
-	for (uint32_t p = 0; d->pirqs && p < d->pirqs->nr; p++)
-		if (d->pirqs->p[p].irq)
-			pirq_guest_eoi(d, p);
-}
-
 void pirq_set_affinity(struct domain *d, uint32_t pirq, const struct vcpu *v)
 {
 	struct pirq *p = pirq_of(d, pirq);

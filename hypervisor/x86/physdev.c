@@ -7,45 +7,6 @@
 #include <hv/x86/apic.h>
 #include <hv/x86/msi.h>
 
-#define ROW(cmd, handler, type, flags) [cmd] = { (long (*)(void *))(void *)handler, sizeof(type), flags },
-#define SUB_physdev(cmd, handler, type, flags) ROW(cmd, handler, type, flags)
-#define SUB_sched(cmd, handler, type, flags)
-#define SUB_evtchn(cmd, handler, type, flags)
-#define SUBOP(table, cmd, handler, type, flags) SUB_##table(cmd, handler, type, flags)
-#define HYPERCALL(nr, handler, nargs)
-static const struct subop physdev_ops[] = {
-#include <hv/hypercalls.def>
-};
-#undef SUBOP
-#undef HYPERCALL
-
-long hc_physdev_op(unsigned long cmd, unsigned long arg)
-{
-	return subop_call(physdev_ops, ARRAY_SIZE(physdev_ops), cmd, guest_ptr(arg));
-}
-
-/* The old form: command and argument in one structure. */
-long hc_physdev_op_compat(unsigned long arg)
-{
-	uint32_t cmd;
-
-	if (copy_from_guest(&cmd, guest_ptr(arg), sizeof(cmd)))
-		return -XEN_EFAULT;
-	switch (cmd) {
-	case PHYSDEVOP_IRQ_UNMASK_NOTIFY:
-		pirq_guest_eoi_all(current->domain);
-		return 0;
-	case PHYSDEVOP_irq_status_query:
-	case PHYSDEVOP_set_iopl:
-	case PHYSDEVOP_set_iobitmap:
-	case PHYSDEVOP_apic_read:
-	case PHYSDEVOP_apic_write:
-	case PHYSDEVOP_alloc_irq_vector:
-		return hc_physdev_op(cmd, arg + offsetof(struct physdev_op, u));
-	}
-	return -XEN_EINVAL;
-}
-
 /* ---- interrupts */
 
 long hc_physdev_eoi(struct physdev_eoi *a)

@@ -44,7 +44,6 @@ int pirq_to_irq(struct domain *d, uint32_t pirq); /* -1: not mapped */
 void irq_free_msi(unsigned int irq); /* from irq_alloc_msi(), nobody bound; frees the message too */
 /* A number without a use, below nr_gsis for a line, above for a message. -XEN_ENOSPC. event_lock of d. */
 int pirq_find_free(struct domain *d, bool gsi);
-void pirq_guest_eoi_all(struct domain *d); /* all that are due: PHYSDEVOP_IRQ_UNMASK_NOTIFY */
 /* Line kind as domain 0 read it from AML. 0, -XEN_EINVAL, -XEN_ENOSPC. */
 int irq_set_type(unsigned int gsi, bool level, bool low);
 extern unsigned int nr_gsis;
