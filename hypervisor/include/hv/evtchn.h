@@ -12,7 +12,7 @@ struct domain;
 struct vcpu;
 
 int evtchn_init(struct domain *d, uint32_t max_ports); /* 0, -XEN_ENOMEM */
-void evtchn_destroy(struct domain *d); /* close all ports; idempotent; preemptible by the caller */
+int evtchn_destroy(struct domain *d); /* close all ports of a dying domain; 0 or -XEN_ERESTART: call again */
 void evtchn_free(struct domain *d);
 void evtchn_vcpu_init(struct vcpu *v);
 void evtchn_vcpu_destroy(struct vcpu *v);
@@ -30,10 +30,29 @@ int evtchn_send(struct domain *d, evtchn_port_t port);
 bool evtchn_upcall_pending(const struct vcpu *v);
 /* v should look at its upcall_pending: wake it, or kick its CPU. */
 void vcpu_kick(struct vcpu *v);
-/* Is port pending (for SCHEDOP_poll)? */
-bool evtchn_port_pending(struct domain *d, evtchn_port_t port);
+/* EVTCHNOP_unmask, for PHYSDEVOP_eoi with auto-unmask as well. 0 or -XEN_EINVAL. */
+long evtchn_unmask(struct domain *d, evtchn_port_t port);
+/* EVTCHNOP_reset, also for soft reset by the toolstack: close every port, back to the 2-level ABI. */
+long evtchn_reset(struct domain *d);
+/* Is port pending (for SCHEDOP_poll)? -XEN_EINVAL: no such port. */
+int evtchn_port_pending(struct domain *d, evtchn_port_t port);
 /* Deliver an upcall to v by setting vcpu_info fields (2-level selector too); used by FIFO and 2-level. */
 void vcpu_mark_events_pending(struct vcpu *v);
+/* FIFO ABI, common/evtchn_fifo.c. v may be NULL where the domain has no such vcpu yet. */
+void fifo_set_pending(struct domain *d, struct vcpu *v, struct evtchn *c);
+void fifo_clear_pending(struct domain *d, struct evtchn *c);
+void fifo_unmask(struct domain *d, struct vcpu *v, struct evtchn *c);
+bool fifo_is_pending(const struct domain *d, uint32_t port);
+bool fifo_is_masked(const struct domain *d, uint32_t port);
+/* The port's word is still in a queue: the port may not be used anew. */
+bool fifo_is_busy(const struct domain *d, uint32_t port);
+/* Back to 2-level: unmap everything. All ports are closed; event_lock held, or the domain is dying. */
+void fifo_destroy(struct domain *d);
+/* Raise again what was raised while the array page was missing: evtchn.c's, event_lock held. */
+void evtchn_raise(struct domain *d, struct evtchn *c);
+/* Wake vcpus of d that poll for port. */
+void evtchn_wake_pollers(struct domain *d, uint32_t port);
+
 void evtchn_dump(void); /* debug key e */
 void virqs_dump(void);
 
