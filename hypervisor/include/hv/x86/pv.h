@@ -68,6 +68,8 @@ struct pv_domain {
 	unsigned int nr_cpuid;
 	mfn_t pirq_eoi_map;
 	bool auto_unmask;
+	uint32_t relinquish_next; /* domain_relinquish_memory(): frame to go on with + 1, referenced; 0 none */
+	uint8_t relinquish_pass;
 	uint32_t pci_cf8; /* last address word written to port 0xcf8 */
 };
 

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Writable page tables: a guest kernel's write to an L1 table that it maps read-only faults and is carried out here.
+ *
+ *   fault address --walk through the direct map--> entry that maps it --> frame of type FT_L1, the domain's own
+ *   instruction bytes --decode--> operation --compute on the entry--> l1_change() --> registers, flags, rip
+ */
+#include <hv/guest_access.h>
+#include <hv/ptwr.h>
+#include <hv/x86/cpu.h>
+#include <hv/x86/mmu.h>
+
+#define INSN_BYTES 16
+
+/* The register with this number of the instruction encoding. */
+static uint64_t *gpr(struct cpu_user_regs *regs, unsigned int n)
+{
+	static const uint8_t offset[16] = {
+		offsetof(struct cpu_user_regs, rax), offsetof(struct cpu_user_regs, rcx),
+		offsetof(struct cpu_user_regs, rdx), offsetof(struct cpu_user_regs, rbx),
+		offsetof(struct cpu_user_regs, rsp), offsetof(struct cpu_user_regs, rbp),
+		offsetof(struct cpu_user_regs, rsi), offsetof(struct cpu_user_regs, rdi),
+		offsetof(struct cpu_user_regs, r8),  offsetof(struct cpu_user_regs, r9),
+		offsetof(struct cpu_user_regs, r10), offsetof(struct cpu_user_regs, r11),
+		offsetof(struct cpu_user_regs, r12), offsetof(struct cpu_user_regs, r13),
+		offsetof(struct cpu_user_regs, r14), offsetof(struct cpu_user_regs, r15),
+	};
+
+	return (uint64_t *)((char *)regs + offset[n & 15]);
+}
+
+/* A register as an instruction writes it: 32-bit results clear the upper half, narrower ones leave the rest. */
+static void gpr_write(struct cpu_user_regs *regs, const struct ptwr_insn *in, unsigned int n, bool high,
+		      uint64_t val)
+{
+	uint64_t *r = gpr(regs, n), m = ptwr_mask(in->size);
+
+	if (in->size >= 4)
+		*r = val & m;
+	else if (high)
+		*r = (*r & ~0xff00UL) | ((val & 0xff) << 8);
+	else
+		*r = (*r & ~m) | (val & m);
+}
+
+static bool source(struct cpu_user_regs *regs, const struct ptwr_insn *in, uint64_t *src)
+{
+	if (in->op == PTWR_MOVS) {
+		*src = 0;
+		return !copy_from_guest(src, guest_ptr(regs->rsi), in->size);
+	}
+	*src = in->has_imm ? in->imm : *gpr(regs, in->reg) >> (in->high_byte ? 8 : 0);
+	return true;
+}
+
+/* Registers and flags after the instruction; `old` is the operand as it was. */
+static void finish(struct cpu_user_regs *regs, const struct ptwr_insn *in, uint64_t old, bool written,
+		   uint64_t flags)
+{
+	int64_t by = regs->rflags & X86_EFLAGS_DF ? -(int64_t)in->size : in->size;
+
+	if (in->op == PTWR_XCHG || in->op == PTWR_XADD)
+		gpr_write(regs, in, in->reg, in->high_byte, old);
+	else if (in->op == PTWR_CMPXCHG && !written)
+		gpr_write(regs, in, 0, false, old);
+	else if (in->op >= PTWR_STOS) {
+		regs->rdi += (uint64_t)by;
+		if (in->op == PTWR_MOVS)
+			regs->rsi += (uint64_t)by;
+		if (in->rep && --regs->rcx) {
+			regs->rflags &= ~X86_EFLAGS_RF;
+			return; /* the guest executes it again for the rest */
+		}
+	}
+	regs->rflags = flags & ~X86_EFLAGS_RF;
+	regs->rip += in->len;
+	if (unlikely(flags & X86_EFLAGS_TF)) {
+		current->pv.dr[6] |= 0x4000; /* single step */
+		pv_inject_exception(1, -1);
+	}
+}
+
+/* Compute and store; f is locked. 0, or an error of l1_change(). */
+static int carry_out(struct vcpu *v, uint64_t *slot, unsigned int shift, const struct ptwr_insn *in,
+		     struct cpu_user_regs *regs, uint64_t src, int *delta)
+{
+	uint64_t m = ptwr_mask(in->size), flags = regs->rflags, entry = pte_read(slot), new = 0;
+	uint64_t old = (entry >> shift) & m;
+	bool write = true;
+	int rc;
+
+	if (likely(in->op == PTWR_MOV))
+		new = src;
+	else
+		write = ptwr_compute(in, old, src, regs->rax, &new, &flags);
+	if (likely(write)) {
+		new = (entry & ~(m << shift)) | ((new & m) << shift);
+		rc = l1_change(v->domain, v->domain, slot, entry, new, STORE_EXACT, delta);
+		if (unlikely(rc))
+			return rc;
+	}
+	finish(regs, in, old, write, flags);
+	return 0;
+}
+
+/* The frame that addr is mapped to read-only, when it is an L1 table of v's domain just now. NULL: it is none. */
+static struct frame *target(const struct vcpu *v, uint64_t addr)
+{
+	const uint64_t *l1e = guest_l1e_ptr(mfn(v->pv.cr3_kernel >> PAGE_SHIFT), addr);
+	struct frame *f;
+	uint64_t e;
+
+	if (unlikely(!l1e))
+		return NULL;
+	e = pte_read(l1e);
+	if (unlikely((e & (PTE_P | PTE_W)) != PTE_P || !mfn_valid(pte_mfn(e))))
+		return NULL;
+	f = frame_of(pte_mfn(e));
+	if ((READ_ONCE(f->type) & (FT_MASK | FT_VALIDATED)) != (pgt_word(FT_L1) | FT_VALIDATED) ||
+	    f->owner != v->domain->id)
+		return NULL;
+	return f;
+}
+
+/* 0 bytes: none of the instruction can be read. The last bytes may lie beyond a page that is not there. */
+static unsigned int fetch(uint64_t rip, uint64_t *bytes)
+{
+	if (unlikely(!guest_range_ok(rip, INSN_BYTES)))
+		return 0;
+	return INSN_BYTES - (unsigned int)copy_from_guest_raw(bytes, rip, INSN_BYTES);
+}
+
+bool ptwr_fault(struct vcpu *v, uint64_t addr, struct cpu_user_regs *regs)
+{
+	unsigned int shift = (unsigned int)(addr & 7) * 8;
+	uint64_t bytes[INSN_BYTES / 8], src;
+	struct frame *f = target(v, addr);
+	struct ptwr_insn in;
+	int delta = 0, rc = -XEN_EINVAL;
+
+	if (!f)
+		return false;
+	if (unlikely(!ptwr_decode((const uint8_t *)bytes, fetch(regs->rip, bytes), &in)) ||
+	    unlikely(addr & (in.size - 1u)) || unlikely(!source(regs, &in, &src))) {
+		guest_trace("write to a page table at %#lx: unknown instruction at %#lx", addr, regs->rip);
+		return false;
+	}
+	/* Locked, it cannot change its type or owner any more; that it is still mapped here does not matter. */
+	if (unlikely(!table_lock(f)))
+		return false;
+	if (likely(f->owner == v->domain->id && frame_type(f) == FT_L1))
+		rc = carry_out(v, table_of(f) + (addr & (PAGE_SIZE - 1)) / 8, shift, &in, regs, src, &delta);
+	table_unlock(f, delta);
+	/* The CPU was quicker with an accessed or dirty bit: let the guest execute the instruction again. */
+	return !rc || rc == -XEN_EAGAIN;
+}
+
+/*
+ * The machine-to-physical table is read-only for guests: a write goes nowhere. Reads beyond its end and writes elsewhere are
+ * the guest's own faults.
+ */
+bool mmio_ro_fault(struct vcpu *v, uint64_t addr, struct cpu_user_regs *regs)
+{
+	return false;
+}
