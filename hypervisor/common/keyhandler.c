@@ -2,6 +2,10 @@
 /* Debug keys: one character starts one dump. */
 #include <hv/console.h>
 #include <hv/domain.h>
+#include <hv/evtchn.h>
+#include <hv/gnttab.h>
+#include <hv/heap.h>
+#include <hv/sched.h>
 #include <hv/time.h>
 
 static struct {
@@ -52,6 +56,12 @@ void keyhandler_init(void)
 {
 	keyhandler_register('h', key_help, "this list");
 	keyhandler_register('s', key_time, "system time");
+	keyhandler_register('q', domain_dump, "domains and their vcpus");
+	keyhandler_register('r', sched_dump, "scheduler");
+	keyhandler_register('e', evtchn_dump, "event channels");
+	keyhandler_register('g', gnttab_dump, "grants in use");
+	keyhandler_register('m', heap_dump, "memory");
+	keyhandler_register('H', heap_dump, "memory");
 	keyhandler_register('R', machine_restart, "reboot the machine");
 	keyhandler_register('C', key_panic, "stop with a dump");
 }

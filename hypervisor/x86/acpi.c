@@ -5,6 +5,7 @@
 #include <hv/mm.h>
 
 struct acpi_info acpi;
+char acpi_rsdp_copy[36];
 
 struct rsdp {
 	char sig[8];
@@ -86,8 +87,9 @@ static __init const struct rsdp *find_rsdp(void)
 	uint64_t ebda = (uint64_t)*(const uint16_t *)phys_to_virt(0x40e) << 4;
 	const struct rsdp *r;
 
-	if (acpi.rsdp)
-		return check_rsdp(phys_to_virt(acpi.rsdp));
+	r = check_rsdp(acpi_rsdp_copy);
+	if (r)
+		return r;
 	if (ebda >= 0x80000 && ebda < 0xa0000)
 		for (uint64_t pa = ebda; pa < ebda + 1024; pa += 16)
 			if ((r = check_rsdp(phys_to_virt(pa))))
@@ -210,7 +212,7 @@ __init void acpi_init(void)
 	const struct rsdp *r = find_rsdp();
 
 	if (r) {
-		if (!acpi.rsdp)
+		if ((const char *)r != acpi_rsdp_copy)
 			acpi.rsdp = virt_to_phys(r);
 		walk_tables(r);
 	}

@@ -12,6 +12,7 @@
 #include <hv/x86/apic.h>
 #include <hv/x86/cpu.h>
 #include <hv/x86/desc.h>
+#include <hv/x86/entry.h>
 
 cpumask_t cpu_online;
 unsigned int nr_cpus = 1;
@@ -25,7 +26,6 @@ static spinlock_t call_lock;
 static void (*call_fn)(void *);
 static void *call_arg;
 static uint64_t call_pending; /* CPUs that have not taken fn and arg yet */
-static bool stopping;
 
 void smp_send_event(cpumask_t set)
 {
@@ -45,9 +45,9 @@ static bool call_wait;
 static void serve_call(void)
 {
 	uint64_t me = BIT(smp_cpu());
-	void (*fn)(void *) = call_fn;
-	void *arg = call_arg;
-	bool wait = call_wait;
+	void (*fn)(void *);
+	void *arg;
+	bool wait;
 
 	if (!(__atomic_load_n(&call_pending, __ATOMIC_ACQUIRE) & me))
 		return;
@@ -63,9 +63,6 @@ static void serve_call(void)
 
 void smp_call_interrupt(void)
 {
-	if (READ_ONCE(stopping))
-		for (;;)
-			asm volatile("cli; hlt");
 	serve_call();
 }
 
@@ -101,17 +98,24 @@ void smp_call(cpumask_t set, void (*fn)(void *), void *arg, bool wait)
 	irq_restore(flags);
 }
 
+static void stop_this(struct cpu_user_regs *regs)
+{
+	for (;;)
+		asm volatile("cli; hlt");
+}
+
+/* By NMI: a CPU may hang with interrupts off. No answer is awaited. */
 void smp_stop_others(void)
 {
 	unsigned int n;
 
-	WRITE_ONCE(stopping, true);
+	nmi_handler = stop_this;
 	smp_mb();
 	for_each_cpu(n, cpu_online)
 		if (n != smp_cpu())
-			apic_send_ipi(n, VEC_IPI_CALL);
+			apic_send_nmi(n);
 	for (unsigned int i = 0; i < 100000; i++)
-		cpu_relax(); /* no answer is awaited: a CPU may hang with interrupts off */
+		cpu_relax();
 }
 
 /* ---- start */

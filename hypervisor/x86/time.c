@@ -232,6 +232,7 @@ static void publish_area(struct vcpu *v, const vcpu_time_info_t *t)
 	guest_ptr_t at = v->time_area;
 	uint32_t odd = t->version - 1;
 
+	v->time_area_done = at.va;
 	if (copy_to_guest(guest_ptr(at.va + offsetof(vcpu_time_info_t, version)), &odd, sizeof(odd)))
 		return;
 	smp_wmb();
@@ -252,7 +253,7 @@ void pvclock_update(struct vcpu *v)
 	if (t->tsc_timestamp != tsc_origin || t->tsc_to_system_mul != tsc_mul || (t->version & 1) ||
 	    t->system_time || t->tsc_shift != tsc_shift)
 		fill(t, t->version);
-	if (!v->time_area.va || v != current)
+	if (v->time_area.va == v->time_area_done || v != current)
 		return;
 	copy = *(vcpu_time_info_t *)&v->vcpu_info->time;
 	publish_area(v, &copy);

@@ -93,6 +93,7 @@ struct acpi_info {
 	uint16_t slp_typ_s5;
 };
 extern struct acpi_info acpi;
+extern char acpi_rsdp_copy[36]; /* the root pointer, when the boot loader handed a copy over (UEFI) */
 void acpi_init(void);
 
 #endif

@@ -54,6 +54,7 @@ struct vcpu {
 	bool paused_for_shutdown; /* domain.lock */
 	guest_ptr_t runstate_area; /* va in this vcpu's own address space; 0 = none */
 	guest_ptr_t time_area; /* secondary vcpu_time_info, likewise */
+	uint64_t time_area_done; /* va of the area that has been filled: its values do not change */
 
 	/* events: domain's event_lock */
 	evtchn_port_t virq_to_evtchn[NR_VIRQS];

@@ -18,7 +18,8 @@ extern uint64_t tsc_khz;
 void hw_timer_set(s_time_t when);
 void udelay(unsigned int us);
 /* Fill v's pvclock page (vcpu_info.time and, when registered, the secondary time area). Called when v
- * starts on a CPU and when the scale changes. */
+ * starts on a CPU. Values never change afterwards (one origin and scale), so this is cheap; clear v->time_area_done when
+ * registering an area, to have it filled. */
 void pvclock_update(struct vcpu *v);
 /* Wall clock in shared_info. */
 void wallclock_update(struct domain *d);

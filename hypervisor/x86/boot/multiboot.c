@@ -136,7 +136,7 @@ static __init void parse_mb2(const char *info)
 		else if (t->type == 6)
 			parse_mb2_mmap((const struct mb2_mmap *)t);
 		else if (t->type == 14 || t->type == 15) /* a copy of the ACPI 1 or 2 root pointer */
-			acpi.rsdp = virt_to_phys(p + 8);
+			memcpy(acpi_rsdp_copy, p + 8, MIN(t->size - 8, sizeof(acpi_rsdp_copy)));
 		p += ROUND_UP(t->size, 8U);
 	}
 }
