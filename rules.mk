@@ -58,7 +58,7 @@ $(B)/hv/%.o: %.S | $(DEPS_STAMP)
 
 $(B)/paravane.elf: $(HV_OBJS) $(HV_LDS)
 	$(call say,LINK,$@)
-	$(Q)ld -nostdlib -static -z max-page-size=4096 -z noexecstack -T $(HV_LDS) -o $@ $(HV_OBJS) \
+	$(Q)ld -nostdlib -static --no-relax -z max-page-size=4096 -z noexecstack -T $(HV_LDS) -o $@ $(HV_OBJS) \
 		$$($(CC) -print-file-name=liblzma.a) $$($(CC) -print-file-name=libz.a)
 
 # ---- programs of dom0
