@@ -53,16 +53,21 @@ static bool source(struct cpu_user_regs *regs, const struct ptwr_insn *in, uint6
 	return true;
 }
 
-/* Registers and flags after the instruction; `old` is the operand as it was. */
-static void finish(struct cpu_user_regs *regs, const struct ptwr_insn *in, uint64_t old, bool written,
-		   uint64_t flags)
+/* What an instruction did to its operand. */
+struct ptwr_result {
+	uint64_t old, flags;
+	bool written;
+};
+
+/* Registers and flags after the instruction. */
+static void finish(struct cpu_user_regs *regs, const struct ptwr_insn *in, const struct ptwr_result *r)
 {
 	int64_t by = regs->rflags & X86_EFLAGS_DF ? -(int64_t)in->size : in->size;
 
 	if (in->op == PTWR_XCHG || in->op == PTWR_XADD)
-		gpr_write(regs, in, in->reg, in->high_byte, old);
-	else if (in->op == PTWR_CMPXCHG && !written)
-		gpr_write(regs, in, 0, false, old);
+		gpr_write(regs, in, in->reg, in->high_byte, r->old);
+	else if (in->op == PTWR_CMPXCHG && !r->written)
+		gpr_write(regs, in, 0, false, r->old);
 	else if (in->op >= PTWR_STOS) {
 		regs->rdi += (uint64_t)by;
 		if (in->op == PTWR_MOVS)
@@ -72,35 +77,26 @@ static void finish(struct cpu_user_regs *regs, const struct ptwr_insn *in, uint6
 			return; /* the guest executes it again for the rest */
 		}
 	}
-	regs->rflags = flags & ~X86_EFLAGS_RF;
+	regs->rflags = r->flags & ~X86_EFLAGS_RF;
 	regs->rip += in->len;
-	if (unlikely(flags & X86_EFLAGS_TF)) {
+	if (unlikely(r->flags & X86_EFLAGS_TF)) {
 		current->pv.dr[6] |= 0x4000; /* single step */
 		pv_inject_exception(1, -1);
 	}
 }
 
-/* Compute and store; f is locked. 0, or an error of l1_change(). */
-static int carry_out(struct vcpu *v, uint64_t *slot, unsigned int shift, const struct ptwr_insn *in,
-		     struct cpu_user_regs *regs, uint64_t src, int *delta)
+/* Compute and store in a locked table. 0, or an error of l1_change(). */
+static int carry_out(struct vcpu *v, uint64_t *slot, unsigned int shift, struct ptwr_result *r,
+		     const struct ptwr_insn *in, uint64_t src, uint64_t acc, int *delta)
 {
-	uint64_t m = ptwr_mask(in->size), flags = regs->rflags, entry = pte_read(slot), new = 0;
-	uint64_t old = (entry >> shift) & m;
-	bool write = true;
-	int rc;
+	uint64_t m = ptwr_mask(in->size), entry = pte_read(slot), new = src;
 
-	if (likely(in->op == PTWR_MOV))
-		new = src;
-	else
-		write = ptwr_compute(in, old, src, regs->rax, &new, &flags);
-	if (likely(write)) {
-		new = (entry & ~(m << shift)) | ((new & m) << shift);
-		rc = l1_change(v->domain, v->domain, slot, entry, new, STORE_EXACT, delta);
-		if (unlikely(rc))
-			return rc;
-	}
-	finish(regs, in, old, write, flags);
-	return 0;
+	r->old = (entry >> shift) & m;
+	r->written = likely(in->op == PTWR_MOV) || ptwr_compute(in, r->old, src, acc, &new, &r->flags);
+	if (unlikely(!r->written))
+		return 0;
+	new = (entry & ~(m << shift)) | ((new & m) << shift);
+	return l1_change(v->domain, v->domain, slot, entry, new, STORE_EXACT, delta);
 }
 
 /* The frame that addr is mapped to read-only, when it is an L1 table of v's domain just now. NULL: it is none. */
@@ -135,6 +131,7 @@ bool ptwr_fault(struct vcpu *v, uint64_t addr, struct cpu_user_regs *regs)
 	unsigned int shift = (unsigned int)(addr & 7) * 8;
 	uint64_t bytes[INSN_BYTES / 8], src;
 	struct frame *f = target(v, addr);
+	struct ptwr_result r = { .flags = regs->rflags };
 	struct ptwr_insn in;
 	int delta = 0, rc = -XEN_EINVAL;
 
@@ -149,8 +146,11 @@ bool ptwr_fault(struct vcpu *v, uint64_t addr, struct cpu_user_regs *regs)
 	if (unlikely(!table_lock(f)))
 		return false;
 	if (likely(f->owner == v->domain->id && frame_type(f) == FT_L1))
-		rc = carry_out(v, table_of(f) + (addr & (PAGE_SIZE - 1)) / 8, shift, &in, regs, src, &delta);
+		rc = carry_out(v, table_of(f) + (addr & (PAGE_SIZE - 1)) / 8, shift, &r, &in, src, regs->rax,
+			       &delta);
 	table_unlock(f, delta);
+	if (likely(!rc))
+		finish(regs, &in, &r);
 	/* The CPU was quicker with an accessed or dirty bit: let the guest execute the instruction again. */
 	return !rc || rc == -XEN_EAGAIN;
 }
