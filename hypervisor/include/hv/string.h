@@ -3,6 +3,9 @@
 #ifndef HV_STRING_H
 #define HV_STRING_H
 
+#if __STDC_HOSTED__
+#include <string.h>
+#else
 #include <stddef.h>
 
 void *memcpy(void *dst, const void *src, size_t n);
@@ -15,5 +18,6 @@ int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
 char *strchr(const char *s, int c);
 char *strstr(const char *s, const char *t);
+#endif
 
 #endif
