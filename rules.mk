@@ -58,7 +58,7 @@ $(B)/hv/%.o: %.S | $(DEPS_STAMP)
 
 $(B)/paravane.elf: $(HV_OBJS) $(HV_LDS)
 	$(call say,LINK,$@)
-	$(Q)ld -nostdlib -static --no-relax -z max-page-size=4096 -z noexecstack -T $(HV_LDS) -o $@ $(HV_OBJS) \
+	$(Q)ld -nostdlib -static --no-relax -z max-page-size=4096 -z noexecstack --no-relax -T $(HV_LDS) -o $@ $(HV_OBJS) \
 		$$($(CC) -print-file-name=liblzma.a) $$($(CC) -print-file-name=libz.a)
 
 # ---- programs of dom0
@@ -117,7 +117,9 @@ $(B)/libpure.a: $(PURE_OBJS) $(B)/pure/tests/lib/hv_panic.o
 $(B)/unit/%: $(B)/pure/tests/unit/%.o $(B)/libpure.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(SAN) -o $@ $< $(B)/libpure.a $(UNIT_LIBS)
+	$(Q)$(CC) $(SAN) -o $@ $(filter %.o,$^) $(B)/libpure.a $(UNIT_LIBS)
+# The configuration parser allocates memory, so it is no PURE code, but it is tested like it.
+$(B)/unit/test_xlcfg: $(B)/pure/toolstack/lib/xlcfg.o $(B)/pure/toolstack/lib/config.o
 
 -include $(HV_OBJS:.o=.d) $(PURE_OBJS:.o=.d) $(UNIT_TESTS:%=$(B)/pure/tests/unit/%.d)
 -include $(patsubst %.c,$(B)/host/%.d,$(XS_PURE) $(XS_DAEMON) $(XS_CLIENT) $(XS_CMD) $(TS_LIB) $(TS_CLI) $(TS_CONSOLED))
