@@ -118,6 +118,13 @@ static int line_setup(unsigned int gsi)
 	return 0;
 }
 
+unsigned int isa_to_gsi(unsigned int isa_irq)
+{
+	return isa_irq < ARRAY_SIZE(acpi.isa_override) && acpi.isa_override[isa_irq].valid ?
+		       acpi.isa_override[isa_irq].gsi :
+		       isa_irq;
+}
+
 int irq_request(unsigned int gsi, void (*fn)(void *arg), void *arg)
 {
 	struct irq *i = &irqs[gsi];

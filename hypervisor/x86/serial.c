@@ -114,7 +114,7 @@ void serial_init_irq(void)
 	if (!present)
 		return;
 	irq_line = opt.com1_port == 0x2f8 || opt.com1_port == 0x2e8 ? 3 : 4;
-	rc = irq_request(irq_line, serial_interrupt, NULL);
+	rc = irq_request(isa_to_gsi(irq_line), serial_interrupt, NULL);
 	if (rc) {
 		log_warn("serial line: no interrupt %u (error %d): output only\n", irq_line, rc);
 		return;

@@ -146,6 +146,7 @@ void smp_start_this(void)
 	desc_init_cpu(c, (void *)(cpu_info() + 1));
 	cpu_init_this();
 	tlb_flush_local_all();
+	tsc_check_with(c);
 	apic_init_cpu();
 	sched_init_cpu(c);
 	time_init_cpu();
@@ -168,6 +169,7 @@ static __init bool start_cpu(unsigned int c, uint32_t apic_id)
 	smp_start_stack = (void *)((uint64_t)ci & ~15UL);
 	smp_mb();
 	apic_send_init_sipi(apic_id, TRAMPOLINE_PHYS >> PAGE_SHIFT);
+	tsc_check_with(c);
 	for (unsigned int ms = 0; ms < 2000; ms++) {
 		if (__atomic_load_n(&cpu_online.bits, __ATOMIC_ACQUIRE) & BIT(c))
 			return true;

@@ -207,10 +207,40 @@ void time_init_cpu(void)
 	hw_timer_set(0);
 }
 
-/* May guests trust the TSC alone? It is one clock for all CPUs as far as this machine tells (limits.md). */
-static uint8_t pvclock_flags(void)
+/*
+ * Two CPUs take turns at a lock and read the TSC inside: each must see at least what the last one saw. What is seen in
+ * these rounds stands for all time (limits.md).
+ */
+#define CHECK_ROUNDS 2000
+#define MEET_US 2000000
+static spinlock_t check_lock;
+static uint64_t check_last; /* check_lock */
+static unsigned int check_met[NR_CPUS];
+static bool tsc_steps; /* check_lock; guests must not trust the TSC across CPUs */
+
+void tsc_check_with(unsigned int c)
 {
-	return PVCLOCK_STABLE;
+	uint64_t end = rdtsc() + MEET_US * tsc_khz / 1000;
+
+	atomic_inc(&check_met[c]);
+	while (READ_ONCE(check_met[c]) < 2) {
+		if (rdtsc() > end)
+			return;
+		cpu_relax();
+	}
+	for (unsigned int i = 0; i < CHECK_ROUNDS; i++) {
+		uint64_t t;
+
+		spin_lock(&check_lock);
+		t = rdtsc();
+		if (t < check_last && !tsc_steps) {
+			tsc_steps = true;
+			log_warn("CPU %u: its TSC is %lu ticks off; guests will guard against steps\n", c,
+				 check_last - t);
+		}
+		check_last = t;
+		spin_unlock(&check_lock);
+	}
 }
 
 static void fill(volatile vcpu_time_info_t *t, uint32_t version)
@@ -221,7 +251,7 @@ static void fill(volatile vcpu_time_info_t *t, uint32_t version)
 	t->system_time = 0;
 	t->tsc_to_system_mul = tsc_mul;
 	t->tsc_shift = tsc_shift;
-	t->flags = pvclock_flags();
+	t->flags = tsc_steps ? 0 : PVCLOCK_STABLE;
 	smp_wmb();
 	t->version = (version | 1) + 1;
 }

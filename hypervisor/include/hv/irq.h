@@ -18,6 +18,7 @@ void irq_init(void); /* IDT vectors of devices, IO-APICs masked */
 struct cpu_user_regs;
 void do_irq(struct cpu_user_regs *regs);
 /* A hypervisor-owned device line (the UART): handler called with interrupts off. 0 or -XEN_E*. */
+unsigned int isa_to_gsi(unsigned int isa_irq); /* by the overrides of the MADT */
 int irq_request(unsigned int gsi, void (*fn)(void *arg), void *arg);
 
 /* ---- guests' pirqs, called by evtchn (event lock of d held) */

@@ -11,6 +11,8 @@ struct domain;
 
 /* ---- x86/time.c */
 void time_init(void); /* calibrate the TSC, read the wall clock; boot CPU */
+/* Called by CPU c as it comes up and by the one that starts it: compare TSCs. Gives up when the other does not come. */
+void tsc_check_with(unsigned int c);
 void time_init_cpu(void); /* local APIC timer of this CPU */
 s_time_t now(void); /* ns since boot; monotonic across CPUs */
 extern uint64_t tsc_khz;
