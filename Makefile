@@ -64,7 +64,7 @@ check-system: all dom0 guest-image xen
 check: all unit dom0 guest-image xen
 	@tools/check $(if $(GROUPS),$(GROUPS),style unit guest system interop)
 
-run: all dom0 guest-image xen
+run: $(if $(filter xen,$(HV)),xen,$(B)/paravane.elf) dom0 guest-image
 	@tests/system/run.sh
 
 bench: all dom0

@@ -7,6 +7,7 @@
 #   SMP=n MEM=2G          the machine                    DOM0_MEM=512M DOM0_VCPUS=n
 #   HV_ARGS DOM0_ARGS     more words for either          NIC=none|user
 #   GUEST_KERNEL=|cloud   kernel put at /guests          DISK=file (raw, never written; default the guest's root)
+#   JOB_ENV="NAME=value..." put at /job/env for the job to read
 #   T=seconds             the longest a run may take     QSLOT=command to put before QEMU
 # Nothing on the host changes: no interface, no mount; temporary files are under build/ and go away.
 
@@ -66,6 +67,7 @@ host_prepare() {
 	host_log=build/logs/$host_name.log
 	mkdir -p "$host_tmp/root/job" "$host_tmp/root/guests"
 	[ $# = 0 ] || cp -r "$@" "$host_tmp/root/job/"
+	printf '%s\n' HV="$HV" SMP="$SMP" DOM0_VCPUS="$DOM0_VCPUS" ${JOB_ENV:-} >"$host_tmp/root/job/env"
 	cp "build/debian/vmlinuz$k" "$host_tmp/root/guests/vmlinuz"
 	cp "build/debian/initrd$k.img" "$host_tmp/root/guests/initrd.img"
 	(cd "$host_tmp/root" && find . -mindepth 1 | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet) >"$host_tmp/extra.cpio"
@@ -84,7 +86,7 @@ host_command() {
 		-drive "file=${DISK:-build/debian/root.img},format=raw,if=virtio,snapshot=on")
 	case $NIC in
 	none) host_qemu+=(-nic none) ;;
-	user) host_qemu+=(-nic user,model=virtio-net-pci) ;;
+	user) host_qemu+=(-nic "user,model=virtio-net-pci") ;;
 	*) host_die "NIC=$NIC: none or user" ;;
 	esac
 	export TMPDIR=$PWD/$host_tmp

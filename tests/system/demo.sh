@@ -1,4 +1,5 @@
 #!/bin/busybox sh
+# shellcheck shell=dash
 # SPDX-License-Identifier: BSD-2-Clause
 # What `make run` shows: a Debian guest with disk, network and console on this host.
 . /job/job.sh
