@@ -30,13 +30,14 @@ struct gas {
 struct fadt {
 	struct sdt h;
 	uint32_t facs, dsdt;
-	uint8_t rsvd0[16], rsvd1[8];
+	uint8_t rsvd0[20];
 	uint32_t pm1a_cnt, pm1b_cnt, pm2_cnt, pm_tmr, gpe[2];
-	uint8_t rsvd2[36 - 4];
+	uint8_t rsvd2[24];
 	uint32_t flags;
 	struct gas reset;
 	uint8_t reset_val;
 } __packed;
+_Static_assert(offsetof(struct fadt, pm1a_cnt) == 64 && offsetof(struct fadt, reset) == 116, "FADT layout");
 #define FADT_RESET_SUPPORTED BIT(10)
 struct hpet_table {
 	struct sdt h;
@@ -218,6 +219,6 @@ __init void acpi_init(void)
 	}
 	if (!acpi.madt)
 		hv_panic("no ACPI MADT: the interrupt controllers are not known; enable ACPI in the firmware\n");
-	log_info("ACPI: %u CPUs, %u I/O APICs, HPET %#lx, reset register %s\n", acpi.nr_cpus, acpi.nr_ioapics,
-		 acpi.hpet_base, acpi.reset_addr ? "yes" : "no");
+	log_info("ACPI: %u CPUs, %u I/O APICs, HPET %#lx, PM1a %#x, reset %#lx\n", acpi.nr_cpus, acpi.nr_ioapics,
+		 acpi.hpet_base, acpi.pm1a_cnt, acpi.reset_addr);
 }
