@@ -13,8 +13,8 @@
 #include <hv/softirq.h>
 #include <hv/time.h>
 
-#define RING 32768u
-#define INPUT 1024u
+#define RING	   32768u
+#define INPUT	   1024u
 #define SWITCH_KEY 0x01 /* Ctrl-A, three times */
 
 static char ring[RING];
@@ -31,7 +31,7 @@ static bool keys_mode;
 static unsigned int switch_count;
 
 /* Guests' messages: at most BURST in PERIOD, so that no guest fills the log. */
-#define BURST 10
+#define BURST  10
 #define PERIOD 5000000000LL
 static s_time_t burst_start;
 static unsigned int burst_count, burst_lost;

@@ -28,7 +28,8 @@ void keyhandler_run(char key)
 	unsigned int k = (unsigned char)key;
 
 	if (k >= ARRAY_SIZE(keys) || !keys[k].fn) {
-		log_info("key '%c' has no use; 'h' lists the keys\n", k >= 32 && k < 127 ? key : '?');
+		log_info("key '%c' has no use; 'h' lists the keys\n",
+			 k >= 32 && k < 127 ? key : '?');
 		return;
 	}
 	log_info("'%c' pressed: %s\n", key, keys[k].desc);

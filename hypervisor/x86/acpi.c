@@ -37,7 +37,8 @@ struct fadt {
 	struct gas reset;
 	uint8_t reset_val;
 } __packed;
-_Static_assert(offsetof(struct fadt, pm1a_cnt) == 64 && offsetof(struct fadt, reset) == 116, "FADT layout");
+_Static_assert(offsetof(struct fadt, pm1a_cnt) == 64 && offsetof(struct fadt, reset) == 116,
+	       "FADT layout");
 #define FADT_RESET_SUPPORTED BIT(10)
 struct hpet_table {
 	struct sdt h;
@@ -85,7 +86,7 @@ static __init const struct rsdp *check_rsdp(const void *p)
 
 static __init const struct rsdp *find_rsdp(void)
 {
-	uint64_t ebda = (uint64_t)*(const uint16_t *)phys_to_virt(0x40e) << 4;
+	uint64_t ebda = (uint64_t) * (const uint16_t *)phys_to_virt(0x40e) << 4;
 	const struct rsdp *r;
 
 	r = check_rsdp(acpi_rsdp_copy);
@@ -106,7 +107,8 @@ static __init void add_cpu(uint32_t apic_id, uint32_t flags)
 	if (!(flags & 1))
 		return;
 	if (acpi.nr_cpus == NR_CPUS) {
-		log_warn("ACPI: more than %u CPUs; CPU with APIC id %u is not used\n", NR_CPUS, apic_id);
+		log_warn("ACPI: more than %u CPUs; CPU with APIC id %u is not used\n", NR_CPUS,
+			 apic_id);
 		return;
 	}
 	acpi.apic_id[acpi.nr_cpus] = apic_id;
@@ -218,7 +220,8 @@ __init void acpi_init(void)
 		walk_tables(r);
 	}
 	if (!acpi.madt)
-		hv_panic("no ACPI MADT: the interrupt controllers are not known; enable ACPI in the firmware\n");
-	log_info("ACPI: %u CPUs, %u I/O APICs, HPET %#lx, PM1a %#x, reset %#lx\n", acpi.nr_cpus, acpi.nr_ioapics,
-		 acpi.hpet_base, acpi.pm1a_cnt, acpi.reset_addr);
+		hv_panic("no ACPI MADT: the interrupt controllers are not known; enable ACPI in "
+			 "the firmware\n");
+	log_info("ACPI: %u CPUs, %u I/O APICs, HPET %#lx, PM1a %#x, reset %#lx\n", acpi.nr_cpus,
+		 acpi.nr_ioapics, acpi.hpet_base, acpi.pm1a_cnt, acpi.reset_addr);
 }

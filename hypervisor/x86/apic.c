@@ -9,26 +9,26 @@
 #include <hv/x86/apic.h>
 #include <hv/x86/cpu.h>
 
-#define ID 0x20
-#define TPR 0x80
-#define EOI 0xb0
-#define SVR 0xf0
-#define ESR 0x280
-#define ICR 0x300
-#define ICR_HIGH 0x310
-#define LVT_TIMER 0x320
-#define LVT_LINT0 0x350
-#define LVT_LINT1 0x360
-#define LVT_ERROR 0x370
-#define TIMER_COUNT 0x380
-#define TIMER_NOW 0x390
-#define TIMER_DIVIDE 0x3e0
-#define LVT_MASKED BIT(16)
+#define ID		 0x20
+#define TPR		 0x80
+#define EOI		 0xb0
+#define SVR		 0xf0
+#define ESR		 0x280
+#define ICR		 0x300
+#define ICR_HIGH	 0x310
+#define LVT_TIMER	 0x320
+#define LVT_LINT0	 0x350
+#define LVT_LINT1	 0x360
+#define LVT_ERROR	 0x370
+#define TIMER_COUNT	 0x380
+#define TIMER_NOW	 0x390
+#define TIMER_DIVIDE	 0x3e0
+#define LVT_MASKED	 BIT(16)
 #define LVT_TSC_DEADLINE (2UL << 17)
-#define ICR_BUSY BIT(12)
-#define ICR_NMI 0x400u
-#define ICR_INIT 0x4500u
-#define ICR_STARTUP 0x4600u
+#define ICR_BUSY	 BIT(12)
+#define ICR_NMI		 0x400u
+#define ICR_INIT	 0x4500u
+#define ICR_STARTUP	 0x4600u
 
 static bool x2apic;
 static volatile uint32_t *regs;

@@ -20,8 +20,8 @@ struct table_reg {
 	uint64_t base;
 } __packed;
 
-#define GDT_BYTES ((HV_GDT_PAGE + 1) * PAGE_SIZE)
-#define GDT_ENTRY(page, sel) (page)[((sel) & 0xfff) / 8]
+#define GDT_BYTES	     ((HV_GDT_PAGE + 1) * PAGE_SIZE)
+#define GDT_ENTRY(page, sel) (page)[((sel)&0xfff) / 8]
 
 static struct idt_gate idt[256] __attribute__((section(".bss.page"))) __aligned(4096);
 extern const void *const entry_vectors[256];
@@ -71,7 +71,8 @@ static void load_tables(unsigned int c)
 
 	asm volatile("lgdt %0" ::"m"(gdtr));
 	asm volatile("lidt %0" ::"m"(idtr));
-	asm volatile("pushq %0; leaq 1f(%%rip), %%rax; pushq %%rax; lretq; 1:" ::"i"(HV_CS) : "rax", "memory");
+	asm volatile("pushq %0; leaq 1f(%%rip), %%rax; pushq %%rax; lretq; 1:" ::"i"(HV_CS)
+		     : "rax", "memory");
 	asm volatile("movl %0, %%ss; movl %0, %%ds; movl %0, %%es" ::"r"(0));
 	asm volatile("movl %0, %%ss" ::"r"(HV_DS));
 	asm volatile("ltr %w0" ::"r"(HV_TSS));
@@ -94,8 +95,10 @@ void desc_init_cpu(unsigned int c, void *stack_top)
 	t->iobase = sizeof(*t); /* no I/O bitmap */
 	tss[c] = t;
 	fill_gdt(page, t);
-	*desc_window_pte(c, HV_GDT_PAGE) = virt_to_phys(page) | PTE_P | PTE_W | PTE_A | PTE_D | PTE_NX;
-	asm volatile("invlpg (%0)" ::"r"(GDT_WINDOW((uint64_t)c) + HV_GDT_PAGE * PAGE_SIZE) : "memory");
+	*desc_window_pte(c, HV_GDT_PAGE) = virt_to_phys(page) | PTE_P | PTE_W | PTE_A | PTE_D |
+					   PTE_NX;
+	asm volatile("invlpg (%0)" ::"r"(GDT_WINDOW((uint64_t)c) + HV_GDT_PAGE * PAGE_SIZE)
+		     : "memory");
 	if (c == 0)
 		fill_idt();
 	load_tables(c);

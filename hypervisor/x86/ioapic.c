@@ -8,11 +8,11 @@
 #include <hv/smp.h>
 #include <hv/x86/apic.h>
 
-#define VERSION 1
+#define VERSION	   1
 #define REDIR(pin) (0x10 + 2 * (pin))
-#define MASKED BIT(16)
-#define LEVEL BIT(15)
-#define LOW BIT(13)
+#define MASKED	   BIT(16)
+#define LEVEL	   BIT(15)
+#define LOW	   BIT(13)
 
 static struct {
 	volatile uint32_t *regs;
@@ -71,7 +71,8 @@ void ioapic_set(unsigned int gsi, uint8_t vector, unsigned int c, bool level, bo
 	flags = spin_lock_irqsave(&ioapic_lock);
 	wr(i, REDIR(pin), MASKED);
 	wr(i, REDIR(pin) + 1, cpu_apic_id[c] << 24);
-	wr(i, REDIR(pin), (uint32_t)(vector | (level ? LEVEL : 0) | (low ? LOW : 0) | (masked ? MASKED : 0)));
+	wr(i, REDIR(pin),
+	   (uint32_t)(vector | (level ? LEVEL : 0) | (low ? LOW : 0) | (masked ? MASKED : 0)));
 	spin_unlock_irqrestore(&ioapic_lock, flags);
 }
 

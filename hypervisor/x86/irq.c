@@ -24,7 +24,7 @@
 #include <xen/physdev.h>
 
 #define NR_MSI_IRQS 512
-#define MAX_IRQS 1024
+#define MAX_IRQS    1024
 #define MAX_SHARERS 4
 
 struct irq {
@@ -120,9 +120,9 @@ static int line_setup(unsigned int gsi)
 
 unsigned int isa_to_gsi(unsigned int isa_irq)
 {
-	return isa_irq < ARRAY_SIZE(acpi.isa_override) && acpi.isa_override[isa_irq].valid ?
-		       acpi.isa_override[isa_irq].gsi :
-		       isa_irq;
+	return isa_irq < ARRAY_SIZE(acpi.isa_override) && acpi.isa_override[isa_irq].valid
+		       ? acpi.isa_override[isa_irq].gsi
+		       : isa_irq;
 }
 
 int irq_request(unsigned int gsi, void (*fn)(void *arg), void *arg)
@@ -336,7 +336,8 @@ int pirq_find_free(struct domain *d, bool gsi)
 	int first = (int)MIN(nr_gsis, d->nr_pirqs);
 
 	/* Messages from the top, away from the GSIs that have their own numbers. */
-	for (int p = gsi ? first - 1 : (int)d->nr_pirqs - 1; d->pirqs && p >= (gsi ? 0 : first); p--)
+	for (int p = gsi ? first - 1 : (int)d->nr_pirqs - 1; d->pirqs && p >= (gsi ? 0 : first);
+	     p--)
 		if (!d->pirqs->p[p].irq)
 			return p;
 	return -XEN_ENOSPC;
@@ -505,8 +506,10 @@ void irq_dump(void)
 		if (!i->vector)
 			continue;
 		log_info("irq %u vector %#x cpu %u %s count %lu%s\n", n, i->vector, i->cpu,
-			 n >= nr_gsis ? "message" : i->level ? "level" : "edge", i->count,
-			 i->fn ? " hypervisor" : "");
+			 n >= nr_gsis ? "message"
+			 : i->level   ? "level"
+				      : "edge",
+			 i->count, i->fn ? " hypervisor" : "");
 		for (unsigned int g = 0; g < i->nr_guests; g++)
 			log_info("   d%u pirq %u port %u%s\n", i->guest[g].d->id, i->guest[g].pirq,
 				 pirq_evtchn(i->guest[g].d, i->guest[g].pirq),

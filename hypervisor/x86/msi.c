@@ -9,11 +9,11 @@
 #include <hv/x86/msi.h>
 #include <hv/x86/pci.h>
 
-#define CAP_MSI 0x05
-#define CAP_MSIX 0x11
-#define MSI_64BIT BIT(7)
+#define CAP_MSI	     0x05
+#define CAP_MSIX     0x11
+#define MSI_64BIT    BIT(7)
 #define MSI_MASKABLE BIT(8)
-#define MSI_ADDRESS 0xfee00000u
+#define MSI_ADDRESS  0xfee00000u
 
 uint32_t pci_conf_read(unsigned int bus, unsigned int devfn, unsigned int reg, unsigned int bytes)
 {
@@ -22,7 +22,8 @@ uint32_t pci_conf_read(unsigned int bus, unsigned int devfn, unsigned int reg, u
 	return pci_cf8_read(pci_cf8(bus & 255, devfn & 255, reg), reg & 3, bytes);
 }
 
-void pci_conf_write(unsigned int bus, unsigned int devfn, unsigned int reg, unsigned int bytes, uint32_t v)
+void pci_conf_write(unsigned int bus, unsigned int devfn, unsigned int reg, unsigned int bytes,
+		    uint32_t v)
 {
 	if (reg <= 255)
 		pci_cf8_write(pci_cf8(bus & 255, devfn & 255, reg), reg & 3, bytes, v);

@@ -28,8 +28,8 @@ void stack_trace(uint64_t sp, unsigned int n)
 
 static void show_registers(const struct cpu_user_regs *r)
 {
-	log_err("rip %04x:%016lx rsp %04x:%016lx flags %08lx vector %#x error %#x\n", r->cs, r->rip, r->ss, r->rsp,
-		r->rflags, r->entry_vector, r->error_code);
+	log_err("rip %04x:%016lx rsp %04x:%016lx flags %08lx vector %#x error %#x\n", r->cs, r->rip,
+		r->ss, r->rsp, r->rflags, r->entry_vector, r->error_code);
 	log_err("rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", r->rax, r->rbx, r->rcx, r->rdx);
 	log_err("rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", r->rsi, r->rdi, r->rbp, r->r8);
 	log_err("r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", r->r9, r->r10, r->r11, r->r12);
@@ -54,7 +54,8 @@ static void __noreturn end(const struct cpu_user_regs *r, const char *text)
 		log_err("running: d%uv%u\n", v->domain->id, v->id);
 	if (r)
 		show_registers(r);
-	log_err("cr0 %016lx cr2 %016lx cr3 %016lx cr4 %08lx\n", read_cr0(), read_cr2(), read_cr3(), read_cr4());
+	log_err("cr0 %016lx cr2 %016lx cr3 %016lx cr4 %08lx\n", read_cr0(), read_cr2(), read_cr3(),
+		read_cr4());
 	/* Of an exception in our own code, the stack where it happened. */
 	stack_trace(r && !(r->cs & 3) ? r->rsp : (uint64_t)__builtin_frame_address(0), 24);
 	if (opt.noreboot) {

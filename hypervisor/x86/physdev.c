@@ -133,8 +133,8 @@ long hc_physdev_map_pirq(struct physdev_map_pirq *a)
 	}
 	spin_unlock(&d->event_lock);
 	if (rc < 0)
-		guest_trace("map_pirq type %d index %d device %x:%x entry %d: error %ld", a->type, a->index, a->bus,
-			    a->devfn, a->entry_nr, rc);
+		guest_trace("map_pirq type %d index %d device %x:%x entry %d: error %ld", a->type,
+			    a->index, a->bus, a->devfn, a->entry_nr, rc);
 	else
 		a->pirq = (int)rc;
 	put_domain(d);

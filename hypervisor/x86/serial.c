@@ -7,17 +7,18 @@
 #include <hv/time.h>
 #include <hv/x86/cpu.h>
 
-#define DATA 0
-#define IER 1
-#define IIR 2
-#define FCR 2
-#define LCR 3
-#define MCR 4
-#define LSR 5
-#define LSR_DATA BIT(0)
+#define DATA	  0
+#define IER	  1
+#define IIR	  2
+#define FCR	  2
+#define LCR	  3
+#define MCR	  4
+#define LSR	  5
+#define LSR_DATA  BIT(0)
 #define LSR_EMPTY BIT(5)
-#define FIFO 16
-#define SPIN 200000 /* tries before a stuck line is given up, so that a missing clock stops nobody */
+#define FIFO	  16
+#define SPIN \
+	200000 /* tries before a stuck line is given up, so that a missing clock stops nobody */
 
 static spinlock_t serial_lock;
 static bool present; /* serial_lock after start-up */

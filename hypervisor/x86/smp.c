@@ -132,7 +132,8 @@ static __init void *new_stack(void)
 
 		if (i == 3)
 			continue;
-		if (!p || hv_map_page(va + i * PAGE_SIZE, virt_to_mfn(p), PTE_P | PTE_W | PTE_A | PTE_D | PTE_G | PTE_NX))
+		if (!p || hv_map_page(va + i * PAGE_SIZE, virt_to_mfn(p),
+				      PTE_P | PTE_W | PTE_A | PTE_D | PTE_G | PTE_NX))
 			return NULL;
 	}
 	return (void *)(va + STACK_SIZE);
@@ -184,13 +185,15 @@ __init void smp_boot_all(void)
 	uint32_t boot_id = cpu_apic_id[0];
 	unsigned int limit = opt.nosmp ? 1 : opt.maxcpus;
 
-	memcpy(phys_to_virt(TRAMPOLINE_PHYS), trampoline_start, (size_t)(trampoline_end - trampoline_start));
+	memcpy(phys_to_virt(TRAMPOLINE_PHYS), trampoline_start,
+	       (size_t)(trampoline_end - trampoline_start));
 	for (unsigned int i = 0; i < acpi.nr_cpus && nr_cpus < limit; i++) {
 		if (acpi.apic_id[i] == boot_id)
 			continue;
 		if (!start_cpu(nr_cpus, acpi.apic_id[i])) {
 			/* It may come up late and take the stack of the next: start no more. */
-			log_warn("CPU with APIC id %u did not start; CPUs after it are not used\n", acpi.apic_id[i]);
+			log_warn("CPU with APIC id %u did not start; CPUs after it are not used\n",
+				 acpi.apic_id[i]);
 			break;
 		}
 		nr_cpus++;

@@ -14,7 +14,7 @@
 #include <hv/x86/apic.h>
 #include <hv/x86/cpu.h>
 
-#define NS_PER_SEC 1000000000UL
+#define NS_PER_SEC     1000000000UL
 #define PVCLOCK_STABLE 1 /* readers need not guard against steps between vcpus */
 
 uint64_t tsc_khz;
@@ -26,7 +26,7 @@ static uint64_t wall_sec;
 static uint32_t wall_nsec;
 static spinlock_t wall_lock;
 
-#define PIT_HZ 1193182UL
+#define PIT_HZ	     1193182UL
 #define CALIBRATE_MS 20
 
 /* TSC ticks per ms against channel 2 of the PIT, whose output can be read back. */
@@ -179,7 +179,8 @@ static uint64_t read_rtc(void)
 	}
 	if (!(b & 2)) /* 12 hours, bit 7 is PM */
 		hour = hour % 12 + (t[2] & 0x80 ? 12 : 0);
-	return ((days_from_civil(t[5] + (t[5] < 70 ? 2000U : 1900U), t[4], t[3]) * 24 + hour) * 60 + t[1]) * 60 +
+	return ((days_from_civil(t[5] + (t[5] < 70 ? 2000U : 1900U), t[4], t[3]) * 24 + hour) * 60 +
+		t[1]) * 60 +
 	       t[0];
 }
 
@@ -199,7 +200,8 @@ void time_init(void)
 	tsc_origin = rdtsc();
 	wall_sec = read_rtc();
 	apic_calibrate();
-	log_info("TSC %lu.%03lu MHz (by %s), wall clock %lu\n", khz / 1000, khz % 1000, how, wall_sec);
+	log_info("TSC %lu.%03lu MHz (by %s), wall clock %lu\n", khz / 1000, khz % 1000, how,
+		 wall_sec);
 }
 
 void time_init_cpu(void)
@@ -212,7 +214,7 @@ void time_init_cpu(void)
  * these rounds stands for all time (limits.md).
  */
 #define CHECK_ROUNDS 2000
-#define MEET_US 2000000
+#define MEET_US	     2000000
 static spinlock_t check_lock;
 static uint64_t check_last; /* check_lock */
 static unsigned int check_met[NR_CPUS];
@@ -235,8 +237,9 @@ void tsc_check_with(unsigned int c)
 		t = rdtsc();
 		if (t < check_last && !tsc_steps) {
 			tsc_steps = true;
-			log_warn("CPU %u: its TSC is %lu ticks off; guests will guard against steps\n", c,
-				 check_last - t);
+			log_warn("CPU %u: its TSC is %lu ticks off; guests will guard against "
+				 "steps\n",
+				 c, check_last - t);
 		}
 		check_last = t;
 		spin_unlock(&check_lock);
@@ -263,13 +266,15 @@ static void publish_area(struct vcpu *v, const vcpu_time_info_t *t)
 	uint32_t odd = t->version - 1;
 
 	v->time_area_done = at.va;
-	if (copy_to_guest(guest_ptr(at.va + offsetof(vcpu_time_info_t, version)), &odd, sizeof(odd)))
+	if (copy_to_guest(guest_ptr(at.va + offsetof(vcpu_time_info_t, version)), &odd,
+			  sizeof(odd)))
 		return;
 	smp_wmb();
 	if (copy_to_guest(guest_ptr(at.va + 4), (const char *)t + 4, sizeof(*t) - 4))
 		return;
 	smp_wmb();
-	(void)copy_to_guest(at, &t->version, sizeof(t->version)); /* as the first one, cannot fail alone */
+	(void)copy_to_guest(at, &t->version,
+			    sizeof(t->version)); /* as the first one, cannot fail alone */
 }
 
 void pvclock_update(struct vcpu *v)

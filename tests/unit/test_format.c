@@ -6,18 +6,18 @@
 #include <stdlib.h>
 
 /* Both formatters on the same arguments, at a roomy and at a tight size. */
-#define SAME(...)                                                          \
-	do {                                                               \
-		char ours[256], theirs[256];                               \
-		int a, b;                                                  \
-		for (size_t n = 0; n <= 128; n += n < 20 ? 1 : 108) {      \
-			memset(ours, 'z', sizeof(ours));                   \
-			memset(theirs, 'z', sizeof(theirs));               \
-			a = hv_snprintf(n ? ours : NULL, n, __VA_ARGS__);  \
-			b = snprintf(n ? theirs : NULL, n, __VA_ARGS__);   \
-			ck_assert_int_eq(a, b);                            \
-			ck_assert_mem_eq(ours, theirs, sizeof(ours));      \
-		}                                                          \
+#define SAME(...)                                                         \
+	do {                                                              \
+		char ours[256], theirs[256];                              \
+		int a, b;                                                 \
+		for (size_t n = 0; n <= 128; n += n < 20 ? 1 : 108) {     \
+			memset(ours, 'z', sizeof(ours));                  \
+			memset(theirs, 'z', sizeof(theirs));              \
+			a = hv_snprintf(n ? ours : NULL, n, __VA_ARGS__); \
+			b = snprintf(n ? theirs : NULL, n, __VA_ARGS__);  \
+			ck_assert_int_eq(a, b);                           \
+			ck_assert_mem_eq(ours, theirs, sizeof(ours));     \
+		}                                                         \
 	} while (0)
 
 /* The bounds matter here, so truncation is meant, and strange flag pairs as well. */

@@ -6,7 +6,7 @@
 #include <hv/lib.h>
 
 #define MAX_RANGES 192
-#define FOUR_GIB 0x100000000UL
+#define FOUR_GIB   0x100000000UL
 
 static __initdata struct {
 	uint64_t start, end; /* whole pages */
@@ -83,7 +83,8 @@ __init void *boot_alloc(uint64_t bytes, uint64_t align)
 		}
 	}
 	if (best == MAX_RANGES)
-		hv_panic("out of memory at start: %lu KiB wanted; give the machine more memory\n", bytes >> 10);
+		hv_panic("out of memory at start: %lu KiB wanted; give the machine more memory\n",
+			 bytes >> 10);
 	old_end = range[best].end;
 	range[best].end = best_at;
 	add(best_at + bytes, old_end);

@@ -24,9 +24,10 @@ static const char *parse_u64(const char *s, uint64_t *v)
 	}
 	*v = 0;
 	for (start = s;; s++) {
-		unsigned int d = *s >= '0' && *s <= '9'	 ? (unsigned int)(*s - '0') :
-				 (*s | 32) >= 'a' && (*s | 32) <= 'f' ? (unsigned int)((*s | 32) - 'a') + 10 :
-									99;
+		unsigned int d = *s >= '0' && *s <= '9' ? (unsigned int)(*s - '0')
+				 : (*s | 32) >= 'a' && (*s | 32) <= 'f'
+					 ? (unsigned int)((*s | 32) - 'a') + 10
+					 : 99;
 
 		if (d >= base)
 			return s == start ? NULL : s;
@@ -62,7 +63,8 @@ static const char *parse_size(const char *s, uint64_t *bytes)
 
 static __init void refuse(const char *name, const char *value, const char *accepted)
 {
-	log_err("option %s=%s: not understood, default kept; accepted: %s\n", name, value, accepted);
+	log_err("option %s=%s: not understood, default kept; accepted: %s\n", name, value,
+		accepted);
 }
 
 static __init bool opt_dom0_mem(const char *v)
@@ -209,7 +211,8 @@ static const struct {
 	bool (*fn)(const char *value);
 	const char *accepted;
 } valued[] = {
-	{ "dom0_mem", opt_dom0_mem, "SIZE, min:SIZE, max:SIZE, comma between; SIZE a number and K, M or G" },
+	{ "dom0_mem", opt_dom0_mem,
+	  "SIZE, min:SIZE, max:SIZE, comma between; SIZE a number and K, M or G" },
 	{ "dom0_max_vcpus", opt_dom0_max_vcpus, "1 to 64, or a range" },
 	{ "maxcpus", opt_maxcpus, "1 to 64" },
 	{ "com1", opt_com1, "BAUD[,8n1[,PORT]]" },
@@ -224,18 +227,53 @@ static const struct {
 	const char *name;
 	bool *flag;
 } flags[] = {
-	{ "dom0_vcpus_pin", &opt.dom0_vcpus_pin }, { "noreboot", &opt.noreboot },
-	{ "nosmp", &opt.nosmp },		   { "watchdog", &opt.watchdog },
-	{ "sync_console", &opt.sync_console },	   { "no-real-mode", &opt.no_real_mode },
+	{ "dom0_vcpus_pin", &opt.dom0_vcpus_pin },
+	{ "noreboot", &opt.noreboot },
+	{ "nosmp", &opt.nosmp },
+	{ "watchdog", &opt.watchdog },
+	{ "sync_console", &opt.sync_console },
+	{ "no-real-mode", &opt.no_real_mode },
 };
 
 /* Xen's, without a meaning here; no message. */
 static const char *const ignored[] = {
-	"spec-ctrl", "xpti",	 "pv-l1tf",  "pcid",	"smep",	     "smap",	"iommu",    "ucode",
-	"cpufreq",   "cpuidle",	 "edd",	     "edid",	"vga",	     "conring_size", "conswitch", "crashkernel",
-	"tsc",	     "clocksource", "cpuid", "mce",	"ept",	     "hap",	"gnttab",   "gnttab_max_frames",
-	"gnttab_max_maptrack_frames", "dom0-iommu", "ats", "console_timestamps", "console_to_ring",
-	"placeholder", "bootscrub", "acpi", "apic_verbosity", "dom0_nodes", "timer_slop", "pv", "hpet",
+	"spec-ctrl",
+	"xpti",
+	"pv-l1tf",
+	"pcid",
+	"smep",
+	"smap",
+	"iommu",
+	"ucode",
+	"cpufreq",
+	"cpuidle",
+	"edd",
+	"edid",
+	"vga",
+	"conring_size",
+	"conswitch",
+	"crashkernel",
+	"tsc",
+	"clocksource",
+	"cpuid",
+	"mce",
+	"ept",
+	"hap",
+	"gnttab",
+	"gnttab_max_frames",
+	"gnttab_max_maptrack_frames",
+	"dom0-iommu",
+	"ats",
+	"console_timestamps",
+	"console_to_ring",
+	"placeholder",
+	"bootscrub",
+	"acpi",
+	"apic_verbosity",
+	"dom0_nodes",
+	"timer_slop",
+	"pv",
+	"hpet",
 };
 
 static __init void parse_one(const char *name, const char *value)
@@ -251,12 +289,14 @@ static __init void parse_one(const char *name, const char *value)
 
 		if (!no && strcmp(name, flags[i].name))
 			continue;
-		*flags[i].flag = !no && (!value || (strcmp(value, "0") && strcmp(value, "no") &&
-						    strcmp(value, "off") && strcmp(value, "false")));
+		*flags[i].flag = !no &&
+				 (!value || (strcmp(value, "0") && strcmp(value, "no") &&
+					     strcmp(value, "off") && strcmp(value, "false")));
 		return;
 	}
 	for (unsigned int i = 0; i < ARRAY_SIZE(ignored); i++)
-		if (!strcmp(name, ignored[i]) || (!strncmp(name, "no-", 3) && !strcmp(name + 3, ignored[i])))
+		if (!strcmp(name, ignored[i]) ||
+		    (!strncmp(name, "no-", 3) && !strcmp(name + 3, ignored[i])))
 			return;
 	log_warn("option %s is not known, ignored\n", name);
 }
@@ -283,7 +323,8 @@ __init void cmdline_parse(const char *cmdline)
 				*eq = 0;
 			parse_one(word, eq ? eq + 1 : NULL);
 		} else {
-			log_err("an option of %zu characters is ignored; at most %zu are taken\n", n, sizeof(word) - 1);
+			log_err("an option of %zu characters is ignored; at most %zu are taken\n",
+				n, sizeof(word) - 1);
 		}
 		cmdline += n;
 	}

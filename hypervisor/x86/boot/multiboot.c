@@ -6,12 +6,12 @@
 
 struct boot_info boot_info;
 
-#define MB1_MAGIC 0x2badb002
-#define MB2_MAGIC 0x36d76289
+#define MB1_MAGIC   0x2badb002
+#define MB2_MAGIC   0x36d76289
 #define MB1_CMDLINE BIT(2)
-#define MB1_MODS BIT(3)
-#define MB1_MMAP BIT(6)
-#define MB1_LOADER BIT(9)
+#define MB1_MODS    BIT(3)
+#define MB1_MMAP    BIT(6)
+#define MB1_LOADER  BIT(9)
 
 struct mb1_info {
 	uint32_t flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr;
@@ -83,12 +83,14 @@ static __init void parse_mb1(const struct mb1_info *mb)
 	skip_name = !(mb->flags & MB1_LOADER) ||
 		    strncmp(phys_to_virt(mb->loader_name), "GRUB", 4) != 0;
 	if (mb->flags & MB1_CMDLINE)
-		copy_cmdline(boot_info.cmdline, sizeof(boot_info.cmdline), phys_to_virt(mb->cmdline));
+		copy_cmdline(boot_info.cmdline, sizeof(boot_info.cmdline),
+			     phys_to_virt(mb->cmdline));
 	if (mb->flags & MB1_MODS) {
 		const struct mb1_module *m = phys_to_virt(mb->mods_addr);
 
 		for (uint32_t i = 0; i < mb->mods_count; i++)
-			add_module(m[i].start, m[i].end, m[i].cmdline ? phys_to_virt(m[i].cmdline) : "");
+			add_module(m[i].start, m[i].end,
+				   m[i].cmdline ? phys_to_virt(m[i].cmdline) : "");
 	}
 	if (mb->flags & MB1_MMAP) {
 		uint32_t at = mb->mmap_addr, end = at + mb->mmap_length;
@@ -135,7 +137,8 @@ static __init void parse_mb2(const char *info)
 				   ((const struct mb2_module *)t)->cmdline);
 		else if (t->type == 6)
 			parse_mb2_mmap((const struct mb2_mmap *)t);
-		else if (t->type == 14 || t->type == 15) /* a copy of the ACPI 1 or 2 root pointer */
+		else if (t->type == 14 ||
+			 t->type == 15) /* a copy of the ACPI 1 or 2 root pointer */
 			memcpy(acpi_rsdp_copy, p + 8, MIN(t->size - 8, sizeof(acpi_rsdp_copy)));
 		p += ROUND_UP(t->size, 8U);
 	}

@@ -13,16 +13,17 @@
 #include <hv/smp.h>
 #include <hv/x86/cpu.h>
 
-#define TABLE (PTE_P | PTE_W | PTE_A | PTE_D)
-#define RW (PTE_P | PTE_W | PTE_A | PTE_D | PTE_NX)
-#define RO (PTE_P | PTE_A | PTE_D | PTE_NX)
-#define RX (PTE_P | PTE_A | PTE_D)
+#define TABLE	(PTE_P | PTE_W | PTE_A | PTE_D)
+#define RW	(PTE_P | PTE_W | PTE_A | PTE_D | PTE_NX)
+#define RO	(PTE_P | PTE_A | PTE_D | PTE_NX)
+#define RX	(PTE_P | PTE_A | PTE_D)
 #define SIZE_2M 0x200000UL
 #define SIZE_1G 0x40000000UL
 
 uint64_t idle_l4[512] __attribute__((section(".bss.page"))) __aligned(4096);
 uint64_t max_frame;
-#define VMAP_FIXED 0x100000UL /* the upper end: pages with addresses of their own (x86/entry/stub.c) */
+#define VMAP_FIXED \
+	0x100000UL /* the upper end: pages with addresses of their own (x86/entry/stub.c) */
 static bool heap_ready;
 static spinlock_t vmap_lock;
 static uint64_t vmap_next = VMAP_VIRT + PAGE_SIZE; /* vmap_lock; addresses are never reused */
@@ -54,7 +55,8 @@ static uint64_t *entry_at(uint64_t va, unsigned int level, uint64_t user)
 }
 
 /* Map with the largest pages that fit. Start-up only. */
-static __init void map_range(uint64_t va, uint64_t pa, uint64_t bytes, uint64_t flags, unsigned int max_level)
+static __init void map_range(uint64_t va, uint64_t pa, uint64_t bytes, uint64_t flags,
+			     unsigned int max_level)
 {
 	uint64_t user = flags & PTE_U;
 
@@ -62,7 +64,8 @@ static __init void map_range(uint64_t va, uint64_t pa, uint64_t bytes, uint64_t 
 		unsigned int level = 1;
 		uint64_t size = PAGE_SIZE;
 
-		if (max_level >= 3 && cpu.page1gb && !((va | pa) & (SIZE_1G - 1)) && bytes >= SIZE_1G) {
+		if (max_level >= 3 && cpu.page1gb && !((va | pa) & (SIZE_1G - 1)) &&
+		    bytes >= SIZE_1G) {
 			level = 3;
 			size = SIZE_1G;
 		} else if (max_level >= 2 && !((va | pa) & (SIZE_2M - 1)) && bytes >= SIZE_2M) {
@@ -78,7 +81,8 @@ static __init void map_range(uint64_t va, uint64_t pa, uint64_t bytes, uint64_t 
 
 static __init void map_image(char *from, char *to, uint64_t flags)
 {
-	map_range((uint64_t)from, (uint64_t)from - IMAGE_OFFSET, (uint64_t)(to - from), flags | PTE_G, 1);
+	map_range((uint64_t)from, (uint64_t)from - IMAGE_OFFSET, (uint64_t)(to - from),
+		  flags | PTE_G, 1);
 }
 
 /* The image's own frames in the direct map: what is not writable there is not writable here. */
@@ -133,7 +137,8 @@ __init void paging_init(void)
 	*entry_at((uint64_t)boot_stack + 3 * PAGE_SIZE, 1, 0) = 0; /* guard page */
 	for (unsigned int i = 0; i < boot_info.nr_e820; i++) {
 		const struct e820_entry *e = &boot_info.e820[i];
-		uint64_t start = ROUND_UP(e->addr, PAGE_SIZE), end = (e->addr + e->size) & PAGE_MASK;
+		uint64_t start = ROUND_UP(e->addr, PAGE_SIZE),
+			 end = (e->addr + e->size) & PAGE_MASK;
 
 		if (e->type != E820_RAM || start >= end)
 			continue;
@@ -158,7 +163,8 @@ __init void frames_init(void)
 	uint64_t m2p = ROUND_UP(max_frame * sizeof(uint64_t), SIZE_2M);
 
 	for (uint64_t at = 0; at < records; at += SIZE_2M)
-		map_range(FRAMES_VIRT + at, virt_to_phys(boot_alloc(SIZE_2M, SIZE_2M)), SIZE_2M, RW | PTE_G, 2);
+		map_range(FRAMES_VIRT + at, virt_to_phys(boot_alloc(SIZE_2M, SIZE_2M)), SIZE_2M,
+			  RW | PTE_G, 2);
 	for (uint64_t at = 0; at < m2p; at += SIZE_2M) {
 		uint64_t *piece = boot_alloc(SIZE_2M, SIZE_2M);
 
@@ -229,7 +235,8 @@ uint64_t *desc_window_pte(unsigned int c, unsigned int page)
 
 void paging_free_init(void)
 {
-	uint64_t pa = (uint64_t)init_start - IMAGE_OFFSET, bytes = (uint64_t)(init_end - init_start);
+	uint64_t pa = (uint64_t)init_start - IMAGE_OFFSET,
+		 bytes = (uint64_t)(init_end - init_start);
 
 	for (char *p = init_start; p < init_end; p += PAGE_SIZE)
 		hv_map_page((uint64_t)p, mfn(0), 0);

@@ -25,7 +25,8 @@ static __init void show_memory(void)
 	for (unsigned int i = 0; i < boot_info.nr_e820; i++) {
 		const struct e820_entry *e = &boot_info.e820[i];
 
-		log_debug(" memory %#014lx - %#014lx type %u\n", e->addr, e->addr + e->size, e->type);
+		log_debug(" memory %#014lx - %#014lx type %u\n", e->addr, e->addr + e->size,
+			  e->type);
 		if (e->type == E820_RAM)
 			ram += e->size;
 	}
@@ -35,7 +36,8 @@ static __init void show_memory(void)
 static __init void early_stages(uint32_t magic, uint64_t info_pa)
 {
 	multiboot_parse(magic, info_pa);
-	cmdline_parse(boot_info.cmdline); /* what it says goes to the log ring until the console is up */
+	cmdline_parse(
+		boot_info.cmdline); /* what it says goes to the log ring until the console is up */
 	console_init_early();
 	log_info("Paravane, built for the ABI of Xen 4.17\n");
 	log_info("command line: %s\n", boot_info.cmdline);

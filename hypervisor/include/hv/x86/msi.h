@@ -7,7 +7,8 @@
 
 /* `bytes` is 1, 2 or 4, reg naturally aligned. Segment 0 only. Registers above 255 read as ones, unless MMCONFIG is there. */
 uint32_t pci_conf_read(unsigned int bus, unsigned int devfn, unsigned int reg, unsigned int bytes);
-void pci_conf_write(unsigned int bus, unsigned int devfn, unsigned int reg, unsigned int bytes, uint32_t v);
+void pci_conf_write(unsigned int bus, unsigned int devfn, unsigned int reg, unsigned int bytes,
+		    uint32_t v);
 /* One message. */
 struct msi;
 /* MSI of a function (entry ignored), or entry of its MSI-X table; at table_base when that is not 0. -XEN_ENODEV,
