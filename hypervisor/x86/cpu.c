@@ -67,7 +67,7 @@ void cpu_init_this(void)
 	cr4 |= cpu.pge ? CR4_PGE : 0;
 	cr4 |= cpu.smep ? CR4_SMEP : 0;
 	cr4 |= cpu.smap ? CR4_SMAP : 0;
-	cr4 |= cpu.umip ? CR4_UMIP : 0;
+	/* Not UMIP: guests' kernels run in ring 3, and sgdt, sldt and smsw have to work there. */
 	cr4 |= cpu.fsgsbase ? CR4_FSGSBASE : 0;
 	cr4 |= cpu.xsave ? CR4_OSXSAVE : 0;
 	write_cr4(cr4);

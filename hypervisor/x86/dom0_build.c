@@ -33,9 +33,9 @@ static void *pfn_virt(const struct build *b, uint64_t n)
 }
 
 /* ---- memory */
-static uint64_t dom0_pages(void)
+static uint64_t dom0_pages(uint64_t to_be_freed)
 {
-	uint64_t avail = heap_free_pages(), reserve = MIN(avail / 16, RESERVE_MAX), n;
+	uint64_t avail = heap_free_pages() + to_be_freed, reserve = MIN(avail / 16, RESERVE_MAX), n;
 
 	avail -= reserve;
 	n = opt.dom0_mem_pages ? opt.dom0_mem_pages : avail;
@@ -49,22 +49,25 @@ static uint64_t dom0_pages(void)
 	return n;
 }
 
-/* Large blocks first; the last ones page by page. */
-static void alloc_memory(struct build *b)
+static void alloc_frame_list(struct build *b)
 {
-	unsigned int order = 10;
-	uint64_t n = 0;
-
 	while ((PAGE_SIZE << b->mfn_order) < b->nr_pages * sizeof(*b->mfn))
 		b->mfn_order++;
 	b->mfn = hv_alloc_pages(b->mfn_order);
 	if (!b->mfn)
 		hv_panic("dom0: no memory for its frame list\n");
 	b->d->max_pages = opt.dom0_mem_max ? (uint32_t)opt.dom0_mem_max : ~0u;
-	while (n < b->nr_pages) {
+}
+
+/* Frames for the pfns from n up to end. Large blocks first; the last ones page by page. */
+static void alloc_memory(struct build *b, uint64_t n, uint64_t end)
+{
+	unsigned int order = 10;
+
+	while (n < end) {
 		mfn_t m = MFN_NONE;
 
-		if (n + (1UL << order) <= b->nr_pages)
+		if (n + (1UL << order) <= end)
 			m = domain_alloc_pages(b->d, order, 0);
 		if (m.v == INVALID_MFN_VAL) {
 			if (!order)
@@ -298,6 +301,16 @@ static void parse_kernel(struct build *b, void **image, unsigned int *order)
 		hv_panic("dom0 kernel '%s': %s\n", name, err);
 }
 
+/* The boot modules' pages go back to the heap once they are copied. */
+static uint64_t module_pages(void)
+{
+	uint64_t n = 0;
+
+	for (unsigned int i = 0; i < boot_info.nr_modules; i++)
+		n += (boot_info.module[i].end - boot_info.module[i].start) >> PAGE_SHIFT;
+	return n;
+}
+
 void dom0_build(void)
 {
 	static struct build b;
@@ -310,17 +323,24 @@ void dom0_build(void)
 
 	parse_kernel(&b, &image, &order);
 	create(&b);
-	b.nr_pages = dom0_pages();
+	b.nr_pages = dom0_pages(module_pages() + (image ? 1UL << order : 0));
 	in.nr_pages = b.nr_pages;
 	in.ramdisk_size = rd ? rd->end - rd->start : 0;
 	err = pvlayout_compute(&b.l, &in, &need);
 	if (err)
 		hv_panic("dom0 with %lu MiB: %s; it needs %lu MiB\n", b.nr_pages >> 8, err,
 			 (need + 255) >> 8);
-	alloc_memory(&b);
+	alloc_frame_list(&b);
+	/* First what is filled now; the rest when the sources' own memory is free again. */
+	alloc_memory(&b, 0, b.l.used_pages);
 	load_kernel(&b);
 	if (rd)
 		load_ramdisk(&b, rd);
+	if (image)
+		hv_free_pages(image, order);
+	for (unsigned int i = 0; i < boot_info.nr_modules; i++)
+		boot_module_free(i);
+	alloc_memory(&b, b.l.used_pages, b.nr_pages);
 	write_p2m(&b);
 	write_tables(&b);
 	write_start_info(&b);
@@ -329,11 +349,7 @@ void dom0_build(void)
 	log_info("dom0: %s %s, %lu MiB, %u vcpus, kernel %016lx-%016lx, entry %016lx\n",
 		 b.elf.guest_os, b.elf.guest_version, b.nr_pages >> 8, b.d->max_vcpus,
 		 b.elf.virt_start, b.elf.virt_end, b.elf.entry);
-	if (image)
-		hv_free_pages(image, order);
 	hv_free_pages(b.mfn, b.mfn_order);
-	for (unsigned int i = 0; i < boot_info.nr_modules; i++)
-		boot_module_free(i);
 	dom0 = b.d;
 	wallclock_update(b.d);
 }

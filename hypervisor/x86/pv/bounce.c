@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Frames on the guest kernel's stack: exceptions, events, NMIs, bad irets.
+// Frames on the guest kernel's stack: exceptions, events, NMIs.
 /*
  * What a guest handler finds at its stack pointer (ABI; low addresses first):
  *
- *	rcx r11 [ds es fs gs: failsafe] [error code] rip cs rflags rsp ss
+ *	rcx r11 [error code] rip cs rflags rsp ss
  *
  * cs carries the saved upcall mask in bits 32-39, and RPL 0 when the guest's kernel was interrupted. IF in rflags is the
  * opposite of that mask.
@@ -17,38 +17,8 @@
 #include <hv/x86/cpu.h>
 #include <hv/x86/entry.h>
 
-#define TBF_FAILSAFE 0x80
 #define RFLAGS_CLEAR \
 	(X86_EFLAGS_AC | X86_EFLAGS_VM | X86_EFLAGS_RF | X86_EFLAGS_NT | X86_EFLAGS_TF)
-
-static uint16_t read_sel_ds(void)
-{
-	uint16_t s;
-
-	asm("movw %%ds, %0" : "=r"(s));
-	return s;
-}
-static uint16_t read_sel_es(void)
-{
-	uint16_t s;
-
-	asm("movw %%es, %0" : "=r"(s));
-	return s;
-}
-static uint16_t read_sel_fs(void)
-{
-	uint16_t s;
-
-	asm("movw %%fs, %0" : "=r"(s));
-	return s;
-}
-static uint16_t read_sel_gs(void)
-{
-	uint16_t s;
-
-	asm("movw %%gs, %0" : "=r"(s));
-	return s;
-}
 
 static void enter_kernel_mode(struct vcpu *v)
 {
@@ -61,7 +31,7 @@ bool pv_bounce(struct vcpu *v, uint64_t rip, unsigned int flags, uint32_t error_
 {
 	struct cpu_user_regs *r = guest_regs();
 	uint8_t mask = v->vcpu_info->evtchn_upcall_mask;
-	uint64_t frame[12], *f = frame, sp, cs = r->cs;
+	uint64_t frame[8], *f = frame, sp, cs = r->cs;
 
 	if (v->pv.kernel_mode) {
 		sp = r->rsp;
@@ -72,12 +42,6 @@ bool pv_bounce(struct vcpu *v, uint64_t rip, unsigned int flags, uint32_t error_
 	}
 	*f++ = r->rcx;
 	*f++ = r->r11;
-	if (flags & TBF_FAILSAFE) {
-		*f++ = read_sel_ds();
-		*f++ = read_sel_es();
-		*f++ = read_sel_fs();
-		*f++ = read_sel_gs();
-	}
 	if (flags & TBF_EXCEPTION_ERRCODE)
 		*f++ = error_code;
 	*f++ = r->rip;
@@ -168,13 +132,11 @@ void pv_syscall(struct cpu_user_regs *regs)
 	pv_bounce(v, v->pv.syscall_rip, v->pv.syscall_masks_events ? TBF_INTERRUPT : 0, 0);
 }
 
-/* iretq refused the guest's frame: the failsafe callback hears of it. */
+/* iretq refused the guest's frame: the fault is the guest's own, at the place it wanted to go to. */
 void pv_iret_fault(struct cpu_user_regs *regs)
 {
-	struct vcpu *v = current;
-	unsigned int flags = TBF_FAILSAFE;
+	uint64_t fault = cpu_info()->scratch;
 
-	if (v->pv.failsafe_masks_events)
-		flags |= TBF_INTERRUPT;
-	pv_bounce(v, v->pv.failsafe_rip, flags, 0);
+	(void)regs;
+	pv_inject_exception((unsigned int)(fault & 0xff), (int)(fault >> 32));
 }

@@ -16,6 +16,7 @@
 #define L1_EDX_HIDDEN (B(1) | B(3) | B(12) | B(13) | B(17) | B(18) | B(21) | B(29) | B(30) | B(31))
 #define L1_ECX_HYPERVISOR B(31)
 #define L1_ECX_OSXSAVE B(27)
+#define L1_EDX_MTRR B(12)
 #define L1_EDX_ACPI B(22)
 /* Leaf 7: SGX, TSC_ADJUST, HLE, SMEP, INVPCID, RTM, PQM, MPX, PQE, SMAP, PT; UMIP, PKU, WAITPKG, CET, LA57, PKS ... */
 #define L7_EBX_HIDDEN \
@@ -94,9 +95,8 @@ static void basic_leaf(struct vcpu *v, struct cpuid *r, uint32_t leaf, uint32_t 
 			r->c &= ~(B(26) | B(28) | B(12) | B(29));
 		else if (v->pv.cr4 & CR4_OSXSAVE)
 			r->c |= L1_ECX_OSXSAVE;
-		r->d &= ~L1_EDX_HIDDEN;
-		if (!v->domain->is_hardware)
-			r->d &= ~L1_EDX_ACPI;
+		r->d &= ~(v->domain->is_hardware ? L1_EDX_HIDDEN & ~L1_EDX_MTRR :
+						   L1_EDX_HIDDEN | L1_EDX_ACPI);
 		break;
 	case 7:
 		if (sub == 0) {

@@ -13,22 +13,36 @@
 #define DESC_DPL 0x6000u
 #define DESC_CODE_OR_DATA 0x1000u
 #define DESC_TYPE 0x0f00u
+#define DESC_CALL_GATE 0x0c00u
 #define WINDOW_PTE (PTE_P | PTE_W | PTE_A | PTE_D | PTE_NX)
 
+/* A gate's target: the guest's part of the GDT, its LDT, or the flat code segments. */
+static bool gate_selector_ok(uint16_t sel)
+{
+	return (sel & 4) || (sel & ~7u) < HV_GDT_PAGE * PAGE_SIZE || (sel | 3) == GUEST_CS64 ||
+	       (sel | 3) == GUEST_CS32;
+}
+
 /*
- * A guest may have any code or data segment; all are made ring 3, where its kernel runs too. System descriptors are
- * refused, gates included: a call gate or a TSS would lead somewhere. Absent ones, and the harmless type 0, may hold
- * anything.
+ * A guest may have any code or data segment; all are made ring 3, where its kernel runs too. Of the system descriptors
+ * the harmless type 0 (also second half of a gate) is let through, and call gates, but these are made absent: a
+ * gate would lead past us. Absent descriptors may hold anything.
  */
 bool descriptor_fix(uint64_t *desc)
 {
-	uint32_t hi = (uint32_t)(*desc >> 32);
+	uint32_t lo = (uint32_t)*desc, hi = (uint32_t)(*desc >> 32);
 
 	if (!(hi & DESC_PRESENT))
 		return true;
-	if (!(hi & DESC_CODE_OR_DATA))
-		return !(hi & DESC_TYPE);
-	*desc |= (uint64_t)DESC_DPL << 32;
+	if (hi & DESC_CODE_OR_DATA) {
+		*desc |= (uint64_t)DESC_DPL << 32;
+		return true;
+	}
+	if (!(hi & DESC_TYPE))
+		return true;
+	if ((hi & DESC_TYPE) != DESC_CALL_GATE || (hi & 0xff) || !gate_selector_ok((uint16_t)(lo >> 16)))
+		return false;
+	*desc &= ~((uint64_t)DESC_PRESENT << 32);
 	return true;
 }
 

@@ -80,10 +80,10 @@ void pv_domain_destroy(struct domain *d)
 static bool context_ok(const struct vcpu *v, const struct vcpu_guest_context *c)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(c->trap_ctxt); i++)
-		if (!guest_addr_ok(c->trap_ctxt[i].address))
+		if (!canonical(c->trap_ctxt[i].address))
 			return false;
-	if (!guest_addr_ok(c->event_callback_eip) || !guest_addr_ok(c->failsafe_callback_eip) ||
-	    !guest_addr_ok(c->syscall_callback_eip))
+	if (!canonical(c->event_callback_eip) || !canonical(c->failsafe_callback_eip) ||
+	    !canonical(c->syscall_callback_eip))
 		return false;
 	if (!mfn_valid(mfn(c->ctrlreg[3] >> PAGE_SHIFT)))
 		return false;
@@ -144,9 +144,9 @@ int pv_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
 	v->pv.kernel_mode = !!(c->flags & VGCF_in_kernel);
 	if (!v->pv.kernel_mode && !v->pv.cr3_user)
 		v->pv.kernel_mode = 1;
-	v->pv.fs_base = guest_addr_ok(c->fs_base) ? c->fs_base : 0;
-	v->pv.gs_base_kernel = guest_addr_ok(c->gs_base_kernel) ? c->gs_base_kernel : 0;
-	v->pv.gs_base_user = guest_addr_ok(c->gs_base_user) ? c->gs_base_user : 0;
+	v->pv.fs_base = canonical(c->fs_base) ? c->fs_base : 0;
+	v->pv.gs_base_kernel = canonical(c->gs_base_kernel) ? c->gs_base_kernel : 0;
+	v->pv.gs_base_user = canonical(c->gs_base_user) ? c->gs_base_user : 0;
 	v->pv.ldt_base = c->ldt_base;
 	v->pv.ldt_ents = (unsigned int)c->ldt_ents;
 	v->pv.cr0 = c->ctrlreg[0] & CR0_TS;

@@ -27,7 +27,7 @@ long hc_set_trap_table(unsigned long traps)
 			return -XEN_EFAULT;
 		if (!t.address)
 			return 0;
-		if (!guest_addr_ok(t.address))
+		if (!canonical(t.address))
 			return -XEN_EINVAL;
 		t.cs = sel_guest(t.cs);
 		v->pv.trap[t.vector] = t;
@@ -61,7 +61,7 @@ static long callback_register(struct vcpu *v, unsigned int type, unsigned int fl
 {
 	bool mask = flags & CALLBACKF_mask_events;
 
-	if (!guest_addr_ok(rip))
+	if (!canonical(rip))
 		return -XEN_EINVAL;
 	switch (type) {
 	case CALLBACKTYPE_event:
@@ -134,7 +134,7 @@ long hc_set_callbacks(unsigned long event, unsigned long failsafe, unsigned long
 {
 	struct vcpu *v = current;
 
-	if (!guest_addr_ok(event) || !guest_addr_ok(failsafe) || !guest_addr_ok(syscall))
+	if (!canonical(event) || !canonical(failsafe) || !canonical(syscall))
 		return -XEN_EINVAL;
 	v->pv.event_rip = event;
 	v->pv.failsafe_rip = failsafe;
@@ -162,18 +162,18 @@ long hc_set_segment_base(unsigned long which, unsigned long base)
 {
 	switch (which) {
 	case SEGBASE_FS:
-		if (!guest_addr_ok(base))
+		if (!canonical(base))
 			return -XEN_EINVAL;
 		wrmsr(MSR_FS_BASE, base);
 		return 0;
 	case SEGBASE_GS_USER:
-		if (!guest_addr_ok(base))
+		if (!canonical(base))
 			return -XEN_EINVAL;
 		/* The kernel is running: the user's base is the inactive one. */
 		wrmsr(MSR_KERNEL_GS_BASE, base);
 		return 0;
 	case SEGBASE_GS_KERNEL:
-		if (!guest_addr_ok(base))
+		if (!canonical(base))
 			return -XEN_EINVAL;
 		wrmsr(MSR_GS_BASE, base);
 		return 0;
@@ -235,7 +235,7 @@ long hc_set_debugreg(unsigned long reg, unsigned long val)
 		v->pv.dr[7] = (val & ~0xd000UL) | 0x400;
 		break;
 	default:
-		return -XEN_EINVAL;
+		return -XEN_ENODEV;
 	}
 	pv_debug_reload(v);
 	return 0;
@@ -256,7 +256,7 @@ long hc_get_debugreg(unsigned long reg)
 	case 7:
 		return (long)v->pv.dr[reg];
 	default:
-		return -XEN_EINVAL;
+		return -XEN_ENODEV;
 	}
 }
 

@@ -12,11 +12,6 @@
 #define MSR_HWCR 0xc0010015u
 #define MSR_DE_CFG 0xc0011029u
 
-static bool canonical(uint64_t va)
-{
-	return (uint64_t)((int64_t)(va << 16) >> 16) == va;
-}
-
 bool pv_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *val)
 {
 	switch (msr) {
@@ -55,8 +50,7 @@ bool pv_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *val)
 	case MSR_MISC_ENABLE:
 		return rdmsr_safe(msr, val);
 	default:
-		/* dom0's thermal, power and error-reporting drivers read what the CPU has; nobody else does. */
-		return v->domain->is_hardware && msr < 0x800 && rdmsr_safe(msr, val);
+		return false;
 	}
 }
 
@@ -80,8 +74,11 @@ bool pv_wrmsr(struct vcpu *v, uint32_t msr, uint64_t val)
 		return true;
 	case MSR_UCODE_REV:
 		return true;
-	default:
+	case MSR_EFER:
+	case MSR_MISC_ENABLE:
 		/* Writing what is there already does no harm. */
 		return pv_rdmsr(v, msr, &cur) && cur == val;
+	default:
+		return false;
 	}
 }

@@ -176,6 +176,8 @@ void hv_exception(struct cpu_user_regs *regs)
 	}
 	to = extable_find(regs->rip);
 	if (likely(to)) {
+		/* Only the fault of an iret to the guest is looked at: pv_iret_fault(). */
+		cpu_info()->scratch = vector | ((uint64_t)regs->error_code << 32);
 		regs->rip = to;
 		return;
 	}

@@ -140,7 +140,12 @@ void pv_debug_reload(const struct vcpu *v);
 /* Bytes of an FPU image. */
 unsigned int pv_fpu_bytes(void);
 
-/* Address a guest may use as a handler or stack: canonical, not in our slots. */
+/* Canonical, so that the CPU takes it in rip or a base. In our slots it just faults in the guest. */
+static inline bool canonical(uint64_t va)
+{
+	return (uint64_t)((int64_t)(va << 16) >> 16) == va;
+}
+/* Address that we may use on a guest's behalf: canonical, not in our slots. */
 static inline bool guest_addr_ok(uint64_t va)
 {
 	return va < 0x0000800000000000UL || va >= HV_VIRT_END;
