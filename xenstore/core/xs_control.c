@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "xs_alloc.h"
+#include "xs_journal.h"
 #include "xs_store.h"
 
 static bool line(struct xs_buf *out, const char *name, uint64_t n)
@@ -61,6 +62,7 @@ static int quota_set(struct xs_store *s, const char *name, const char *value, st
 	for (i = 0; i < XS_Q_NUM; i++)
 		if (!strcmp(name, xs_quota_name[i])) {
 			s->quota[i] = n;
+			xs_j_quota(s, (enum xs_quota)i);
 			return end(out, xs_buf_str(out, "OK"));
 		}
 	return EINVAL;

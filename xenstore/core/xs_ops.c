@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "xs_alloc.h"
+#include "xs_journal.h"
 #include "xs_path.h"
 #include "xs_store.h"
 
@@ -112,6 +113,8 @@ static int put(struct xs_conn *c, struct xs_txn *t, const char *path, const void
 				 len + l.missing * (sizeof(struct xs_node) + 32));
 	if (!err)
 		err = xs_tree_write(tree, path, new_owner(c), data, len);
+	if (!err && !t)
+		xs_j_write(c->store, new_owner(c), path, data, len);
 	return err;
 }
 
@@ -185,6 +188,8 @@ int xs_op_rm(struct xs_conn *c, struct xs_txn *t, const char *path, struct xs_no
 	err = t ? xs_txn_reserve(t, path) : 0;
 	if (!err)
 		err = xs_tree_rm(tree_of(c, t), path, t ? NULL : old);
+	if (!err && !t)
+		xs_j_rm(c->store, path);
 	if (!err && t)
 		xs_txn_log(t, XS_OP_RM, path, NULL);
 	return err;
@@ -221,6 +226,7 @@ int xs_op_set_perms(struct xs_conn *c, struct xs_txn *t, const char *path, struc
 	was = xs_perms_get(n->perms);
 	err = xs_tree_set_perms(tree_of(c, t), path, perms);
 	if (!err && !t) {
+		xs_j_perms(c->store, path, perms);
 		*old = was;
 		return 0;
 	}

@@ -7,6 +7,7 @@
 #include <xen/io/xs_wire.h>
 
 #include "xs_alloc.h"
+#include "xs_journal.h"
 #include "xs_path.h"
 #include "xs_store.h"
 
@@ -257,6 +258,7 @@ static int do_set_perms(struct req *r)
 	} else if (special) {
 		xs_perms_put(*special);
 		*special = xs_perms_get(list);
+		xs_j_special(r->s, special == &r->s->release_perms);
 		ok(r);
 	} else {
 		err = xs_op_set_perms(r->c, r->txn, r->path, list, &old);
@@ -397,6 +399,7 @@ static int do_introduce(struct req *r)
 		return err;
 	if (d) {
 		d->port = (uint32_t)port;
+		xs_j_port(r->s, d);
 		return ok(r);
 	}
 	err = xs_domain_add(r->s, domid, mfn, (uint32_t)port, ring, &c);
@@ -445,6 +448,7 @@ static int do_resume(struct req *r)
 	if (err)
 		return err;
 	d->shutdown = false;
+	xs_j_state(r->s, d);
 	return ok(r);
 }
 
@@ -458,6 +462,7 @@ static int do_set_target(struct req *r)
 	if (err)
 		return err;
 	d->conn->target = target->domid;
+	xs_j_state(r->s, d);
 	return ok(r);
 }
 

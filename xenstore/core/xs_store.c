@@ -7,6 +7,7 @@
 #include <xen/io/xs_wire.h>
 
 #include "xs_alloc.h"
+#include "xs_journal.h"
 #include "xs_path.h"
 #include "xs_store.h"
 
@@ -69,19 +70,22 @@ static void domain_drop(struct xs_store *s, struct xs_domain *d)
 	while (*p != d)
 		p = &(*p)->next;
 	*p = d->next;
+	d->conn->ring = false; /* the end of its watches needs no record of its own */
 	xs_conn_free(d->conn);
-	if (s->host && s->host->release)
+	if (ring && s->host && s->host->release)
 		s->host->release(s->ctx, d->domid, ring);
 	xs_free(d);
 }
 
 void xs_store_free(struct xs_store *s)
 {
+	s->journal = false;
 	while (s->domains)
 		domain_drop(s, s->domains);
 	while (s->conns)
 		xs_conn_free(s->conns);
 	xs_tree_free(&s->tree);
+	xs_buf_free(&s->jlog);
 	xs_wnode_free_all(s->wroot);
 	xs_wnode_free_all(s->wspecial);
 	xs_perms_put(s->introduce_perms);
@@ -129,8 +133,22 @@ void xs_conn_free(struct xs_conn *c)
 	if (c->next)
 		c->next->prev = c->prev;
 	s->nconn--;
+	xs_buf_free(&c->in);
 	xs_buf_free(&c->out);
 	xs_free(c);
+}
+
+void xs_conn_restart(struct xs_conn *c)
+{
+	bool ring = c->ring;
+
+	c->ring = false; /* one record for all */
+	conn_reset(c);
+	c->ring = ring;
+	xs_buf_free(&c->in);
+	xs_buf_free(&c->out);
+	c->in_at = c->out_at = 0;
+	xs_j_reset(c);
 }
 
 bool xs_conn_ready(const struct xs_conn *c)
@@ -143,6 +161,7 @@ void xs_conn_sent(struct xs_conn *c, size_t n)
 	struct xs_watch *w;
 
 	xs_buf_take(&c->out, n);
+	c->out_at += (uint32_t)n;
 	if (!c->nlost || c->out.len > READY_DOMAIN)
 		return;
 	for (w = c->watch; w && c->nlost; w = w->next_own) {
@@ -150,6 +169,7 @@ void xs_conn_sent(struct xs_conn *c, size_t n)
 			continue;
 		w->lost = false;
 		c->nlost--;
+		xs_j_watch(w, XS_J_LOST);
 		xs_watch_event(w, NULL);
 	}
 }
@@ -160,6 +180,8 @@ void xs_conn_send(struct xs_conn *c, uint32_t type, uint32_t req_id, uint32_t tx
 	struct xsd_sockmsg h = { .type = type, .req_id = req_id, .tx_id = tx_id };
 	bool was_empty = !c->out.len;
 
+	if (c->store->replay)
+		return;
 	h.len = (uint32_t)(alen + blen);
 	if (c->broken || !xs_buf_reserve(&c->out, sizeof(h) + alen + blen)) {
 		c->broken = true;
@@ -169,6 +191,8 @@ void xs_conn_send(struct xs_conn *c, uint32_t type, uint32_t req_id, uint32_t tx
 	xs_buf_add(&c->out, &h, sizeof(h));
 	xs_buf_add(&c->out, a, alen);
 	xs_buf_add(&c->out, b, blen);
+	xs_j_bytes(c, XS_J_OUT, c->out.d + c->out.head + c->out.len - sizeof(h) - h.len,
+		   sizeof(h) + h.len);
 	if (was_empty && c->wake)
 		c->wake(c);
 }
@@ -188,7 +212,7 @@ struct xs_domain *xs_domain_find(struct xs_store *s, uint16_t domid)
 int xs_domain_add(struct xs_store *s, uint16_t domid, uint64_t mfn, uint32_t port, void *ring,
 		  struct xs_conn **conn)
 {
-	struct xs_domain *d = xs_alloc(sizeof(*d));
+	struct xs_domain *d = xs_alloc(sizeof(*d)), **end = &s->domains;
 
 	if (!d)
 		return ENOMEM;
@@ -198,12 +222,15 @@ int xs_domain_add(struct xs_store *s, uint16_t domid, uint64_t mfn, uint32_t por
 		xs_free(d);
 		return ENOMEM;
 	}
+	d->conn->ring = true;
 	d->domid = domid;
 	d->mfn = mfn;
 	d->port = port;
-	d->next = s->domains;
-	s->domains = d;
+	while (*end)
+		end = &(*end)->next;
+	*end = d;
 	*conn = d->conn;
+	xs_j_domain(s, d);
 	return 0;
 }
 
@@ -214,6 +241,7 @@ void xs_domain_shutdown(struct xs_store *s, uint16_t domid)
 	if (!d || d->shutdown)
 		return;
 	d->shutdown = true;
+	xs_j_state(s, d);
 	xs_watch_fire_special(s, "@releaseDomain", domid);
 }
 
@@ -225,6 +253,7 @@ void xs_domain_gone(struct xs_store *s, uint16_t domid)
 	if (!d)
 		return;
 	domain_drop(s, d);
+	xs_j_gone(s, domid);
 	for (c = s->conns; c; c = c->next)
 		if (c->target == domid)
 			c->target = XS_NO_DOMID;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "xs_alloc.h"
+#include "xs_journal.h"
 #include "xs_store.h"
 
 #define HASH_START 2166136261u
@@ -40,7 +41,8 @@ int xs_txn_begin(struct xs_conn *c, uint32_t *id)
 {
 	struct xs_txn *t;
 
-	if (!xs_conn_priv(c) && c->ntxn >= c->store->quota[XS_Q_TRANSACTIONS])
+	if (!xs_conn_priv(c) && !c->store->replay &&
+	    c->ntxn >= c->store->quota[XS_Q_TRANSACTIONS])
 		return xs_refuse(c, XS_Q_TRANSACTIONS, "", ENOSPC);
 	t = xs_alloc(sizeof(*t));
 	if (!t)
@@ -56,6 +58,7 @@ int xs_txn_begin(struct xs_conn *c, uint32_t *id)
 	t->next = c->txn;
 	c->txn = t;
 	c->ntxn++;
+	xs_j_txn(c, t->id, true);
 	*id = t->id;
 	return 0;
 }
@@ -333,6 +336,7 @@ static int redo_all(struct xs_txn *t)
 {
 	struct xs_store *s = t->conn->store;
 	struct xs_node *root;
+	size_t mark = s->jlog.len;
 	struct xs_acct acct;
 	uint32_t i;
 	int err = 0;
@@ -346,6 +350,7 @@ static int redo_all(struct xs_txn *t)
 		xs_tree_free(&s->tree);
 		s->tree.root = root;
 		s->tree.acct = acct;
+		s->jlog.len = mark;
 		/* Another's change is what makes an operation fail that once worked. */
 		return err == ENOMEM ? ENOMEM : EAGAIN;
 	}
@@ -363,8 +368,11 @@ int xs_txn_end(struct xs_txn *t, bool commit, struct xs_txn **done)
 		p = &(*p)->next;
 	*p = t->next;
 	t->conn->ntxn--;
+	xs_j_txn(t->conn, t->id, false);
 	*done = NULL;
-	if (commit && t->nop) {
+	if (commit && t->doomed) {
+		err = EAGAIN;
+	} else if (commit && t->nop) {
 		err = all_still_true(t) ? redo_all(t) : EAGAIN;
 		if (!err) {
 			*done = t;

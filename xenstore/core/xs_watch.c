@@ -10,6 +10,7 @@
 #include <xen/io/xs_wire.h>
 
 #include "xs_alloc.h"
+#include "xs_journal.h"
 #include "xs_path.h"
 #include "xs_store.h"
 
@@ -190,6 +191,7 @@ int xs_watch_add(struct xs_conn *c, const char *path, size_t rel, const char *to
 	c->watch_tail = w;
 	c->nwatch++;
 	c->store->nwatch++;
+	xs_j_watch(w, XS_J_WATCH);
 	*watch = w;
 	return 0;
 }
@@ -199,6 +201,7 @@ void xs_watch_del(struct xs_watch *w)
 	struct xs_wnode *at = w->at;
 	struct xs_conn *c = w->conn;
 
+	xs_j_watch(w, XS_J_UNWATCH);
 	*(w->prev_at ? &w->prev_at->next_at : &at->first) = w->next_at;
 	*(w->next_at ? &w->next_at->prev_at : &at->last) = w->prev_at;
 	*(w->prev_own ? &w->prev_own->next_own : &c->watch) = w->next_own;
@@ -222,7 +225,7 @@ void xs_watch_event(struct xs_watch *w, const char *path)
 	struct xs_conn *c = w->conn;
 	size_t plen, tlen = strlen(w->token) + 1;
 
-	if (w->lost)
+	if (w->lost || c->store->replay)
 		return;
 	path = path ? path + w->rel : w->path + w->rel;
 	plen = strlen(path) + 1;
@@ -233,6 +236,7 @@ void xs_watch_event(struct xs_watch *w, const char *path)
 	if (!xs_conn_priv(c) && c->out.len > c->store->quota[XS_Q_OUTPUT]) {
 		w->lost = true;
 		c->nlost++;
+		xs_j_watch(w, XS_J_LOST);
 		xs_refuse(c, XS_Q_OUTPUT, path, 0);
 		return;
 	}

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,6 +28,9 @@ static const char help[] =
 	"/run/xenstored)\n"
 	"      --pid-file FILE  write the process id there (default RUNDIR/xenstored.pid)\n"
 	"      --log FILE       append log lines to FILE\n"
+	"      --journal FILE   keep the state there, so that it outlives the daemon (default RUNDIR/journal)\n"
+	"      --no-journal     start empty and keep nothing\n"
+	"      --repair         accept a damaged journal as far as it is sound\n"
 	"  -v, --verbose        log more\n"
 	"  -h, --help           show this text\n";
 
@@ -45,13 +49,16 @@ static void on_signal(int sig)
 
 static int parse(int argc, char **argv, struct xsd_opts *o)
 {
-	enum { NO_DOMAINS = 256, RUNDIR, PIDFILE, LOG };
+	enum { NO_DOMAINS = 256, RUNDIR, PIDFILE, LOG, JOURNAL, NO_JOURNAL, REPAIR };
 	static const struct option longopts[] = {
 		{ "foreground", no_argument, NULL, 'F' },
 		{ "no-domains", no_argument, NULL, NO_DOMAINS },
 		{ "rundir", required_argument, NULL, RUNDIR },
 		{ "pid-file", required_argument, NULL, PIDFILE },
 		{ "log", required_argument, NULL, LOG },
+		{ "journal", required_argument, NULL, JOURNAL },
+		{ "no-journal", no_argument, NULL, NO_JOURNAL },
+		{ "repair", no_argument, NULL, REPAIR },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -74,6 +81,15 @@ static int parse(int argc, char **argv, struct xsd_opts *o)
 			break;
 		case LOG:
 			o->logfile = optarg;
+			break;
+		case JOURNAL:
+			o->journal = optarg;
+			break;
+		case NO_JOURNAL:
+			o->journal = "";
+			break;
+		case REPAIR:
+			o->repair = true;
 			break;
 		case 'v':
 			o->verbose = true;
@@ -164,8 +180,36 @@ static void serve(struct xsd *d)
 	}
 }
 
+/* Without Xen there is nobody at the other end of the rings that a journal may know. */
+static void forget_domains(struct xsd *d)
+{
+	while (d->store->domains)
+		xs_domain_gone(d->store, d->store->domains->domid);
+}
+
+/* Create the run directory, and make sure that no other daemon uses it. 0 or -1 (logged). */
+static int xsd_lock(struct xsd *d)
+{
+	char file[4096];
+	int fd;
+
+	if (mkdir(d->opt.rundir, 0755) && errno != EEXIST) {
+		xsd_log(XSD_ERR, "cannot create %s: %s; choose another place with --rundir",
+			d->opt.rundir, strerror(errno));
+		return -1;
+	}
+	snprintf(file, sizeof(file), "%s/lock", d->opt.rundir);
+	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB))
+		return 0; /* held as long as the process lives */
+	xsd_log(XSD_ERR, "cannot lock %s: %s; is another xenstored running there?", file,
+		strerror(errno));
+	return -1;
+}
+
 static int start(struct xsd *d)
 {
+	static char journal[4096];
 	struct sigaction stop = { .sa_handler = on_signal };
 
 	sigaction(SIGTERM, &stop, NULL);
@@ -178,9 +222,18 @@ static int start(struct xsd *d)
 		xsd_log(XSD_ERR, "cannot start: %s", strerror(errno));
 		return -1;
 	}
-	if (xsd_listen(d))
+	if (xsd_lock(d))
 		return -1;
-	return d->opt.no_domains ? 0 : xsd_xen_open(d);
+	snprintf(journal, sizeof(journal), "%s/journal", d->opt.rundir);
+	if (!d->opt.journal)
+		d->opt.journal = journal;
+	if (d->opt.journal[0] && xsd_journal_open(d, d->opt.journal))
+		return -1;
+	if (d->opt.no_domains)
+		forget_domains(d);
+	else if (xsd_xen_open(d))
+		return -1;
+	return xsd_listen(d);
 }
 
 int main(int argc, char **argv)

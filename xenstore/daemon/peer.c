@@ -58,6 +58,7 @@ void xsd_flush(struct xsd *d)
 {
 	uint32_t n = d->ndirty;
 
+	xsd_journal_commit(d);
 	while (n-- && d->dirty) {
 		struct peer *p = d->dirty;
 

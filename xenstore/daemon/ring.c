@@ -10,6 +10,7 @@
 
 #include <xen/io/xs_wire.h>
 
+#include "xenstore/core/xs_journal.h"
 #include "xsd.h"
 
 #define FEATURES (XENSTORE_SERVER_FEATURE_RECONNECTION | XENSTORE_SERVER_FEATURE_ERROR)
@@ -44,10 +45,14 @@ static void copy_out(struct ring *r, uint32_t prod, const char *from, uint32_t n
 	memcpy((char *)r->page->rsp, from + first, n - first);
 }
 
-/* Take what the domain has put into the ring. Returns bytes taken. */
+/*
+ * Take what the domain has put into the ring. Our own position counts, not the one in the page; the page's is moved only
+ * when the journal knows the bytes. Returns bytes taken.
+ */
 static uint32_t ring_take(struct ring *r)
 {
-	uint32_t prod = r->page->req_prod, cons = r->page->req_cons, n = prod - cons;
+	struct xs_conn *c = r->peer.conn;
+	uint32_t n = r->page->req_prod - c->in_at;
 	char buf[XENSTORE_RING_SIZE];
 
 	if (n > XENSTORE_RING_SIZE) {
@@ -58,19 +63,20 @@ static uint32_t ring_take(struct ring *r)
 	if (!n)
 		return 0;
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	copy_in(r, cons, buf, n);
-	if (!xs_buf_add(&r->peer.in, buf, n))
+	copy_in(r, c->in_at, buf, n);
+	if (!xs_buf_add(&c->in, buf, n))
 		return 0;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	r->page->req_cons = cons + n;
+	c->in_at += n;
+	xs_j_bytes(c, XS_J_IN, buf, n);
 	return n;
 }
 
 /* Give the domain what fits. Returns bytes given. */
 static uint32_t ring_give(struct ring *r)
 {
-	struct xs_buf *out = &r->peer.conn->out;
-	uint32_t prod = r->page->rsp_prod, cons = r->page->rsp_cons, room = prod - cons, n;
+	struct xs_conn *c = r->peer.conn;
+	struct xs_buf *out = &c->out;
+	uint32_t room = c->out_at - r->page->rsp_cons, n;
 
 	if (!out->len)
 		return 0;
@@ -84,21 +90,18 @@ static uint32_t ring_give(struct ring *r)
 	if (!n)
 		return 0;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	copy_out(r, prod, out->d + out->head, n);
+	copy_out(r, c->out_at, out->d + out->head, n);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
-	r->page->rsp_prod = prod + n;
-	xs_conn_sent(r->peer.conn, n);
+	r->page->rsp_prod = c->out_at + n;
+	xs_conn_sent(c, n);
 	return n;
 }
 
 /* The domain asks for a fresh start: forget all that was under way, say so in the page. */
 static void ring_reconnect(struct ring *r)
 {
-	struct xsd_sockmsg reset = { .type = XS_RESET_WATCHES };
-
-	xs_buf_free(&r->peer.in);
-	xs_handle(r->peer.conn, &reset, "");
-	xs_buf_free(&r->peer.conn->out);
+	xs_conn_restart(r->peer.conn);
+	xsd_journal_commit(r->peer.d);
 	r->bad = false;
 	r->page->req_cons = r->page->req_prod = 0;
 	r->page->rsp_cons = r->page->rsp_prod = 0;
@@ -109,13 +112,33 @@ static void ring_reconnect(struct ring *r)
 
 void xsd_ring_start(struct ring *r)
 {
+	struct xs_conn *c = r->peer.conn;
+
+	c->in_at = r->page->req_cons;
+	c->out_at = r->page->rsp_prod;
+	xs_j_pos(c);
 	r->page->server_features = FEATURES;
 	r->page->connection = XENSTORE_CONNECTED;
 	r->page->error = XENSTORE_ERROR_NONE;
 }
 
+void xsd_ring_resume(struct ring *r)
+{
+	struct xs_conn *c = r->peer.conn;
+	uint32_t given = r->page->rsp_prod - c->out_at;
+
+	/* What we had taken is in the journal; what we had given is as far as the page says. */
+	r->page->req_cons = c->in_at;
+	if (given > c->out.len)
+		ring_bad(r, XENSTORE_ERROR_RINGIDX, "its response index does not match the journal");
+	else
+		xs_conn_sent(c, given);
+	r->page->server_features = FEATURES;
+}
+
 void xsd_ring_run(struct ring *r)
 {
+	struct xs_conn *c = r->peer.conn;
 	uint32_t moved = 0;
 	bool stalled;
 	ssize_t used;
@@ -127,9 +150,9 @@ void xsd_ring_run(struct ring *r)
 	if (r->bad)
 		goto tell;
 	/* Requests stay in the ring while the domain does not take its answers. */
-	if (r->peer.in.len < XENSTORE_RING_SIZE + XENSTORE_PAYLOAD_MAX)
+	if (c->in.len < XENSTORE_RING_SIZE + XENSTORE_PAYLOAD_MAX)
 		moved += ring_take(r);
-	used = xsd_requests(&r->peer, r->peer.in.d + r->peer.in.head, r->peer.in.len);
+	used = xsd_requests(&r->peer, c->in.d + c->in.head, c->in.len);
 	if (used < 0) {
 		ring_bad(r, r->peer.conn->broken ? XENSTORE_ERROR_COMM : XENSTORE_ERROR_PROTO,
 			 r->peer.conn->broken ? "out of memory for its answers"
@@ -138,13 +161,16 @@ void xsd_ring_run(struct ring *r)
 		moved++;
 		goto tell;
 	}
-	xs_buf_take(&r->peer.in, (size_t)used);
+	xs_buf_take(&c->in, (size_t)used);
+	xs_j_used(c, (size_t)used);
+	xsd_journal_commit(r->peer.d);
+	r->page->req_cons = c->in_at;
 	stalled = !xs_conn_ready(r->peer.conn);
 	moved += ring_give(r);
 	xsd_undirty(&r->peer);
 	/* Came more while we worked, or is there room now for requests that were kept? One more turn, later. */
 	if (!r->bad && xs_conn_ready(r->peer.conn) &&
-	    (stalled || r->page->req_prod != r->page->req_cons))
+	    (stalled || r->page->req_prod != c->in_at))
 		xsd_dirty(&r->peer);
 tell:
 	if (moved)

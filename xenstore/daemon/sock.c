@@ -25,7 +25,6 @@ static void close_peer(struct peer *p)
 	p->dead = true;
 	close(p->src.fd);
 	xs_conn_free(p->conn);
-	xs_buf_free(&p->in);
 	p->d->nsock--;
 	p->next_dead = p->d->dead;
 	p->d->dead = p;
@@ -54,13 +53,13 @@ static void update_poll(struct peer *p, bool paused, bool polls_out)
 
 static void handle_kept(struct peer *p)
 {
-	ssize_t used = xsd_requests(p, p->in.d + p->in.head, p->in.len);
+	ssize_t used = xsd_requests(p, p->conn->in.d + p->conn->in.head, p->conn->in.len);
 
 	if (used < 0) {
 		close_peer(p);
 		return;
 	}
-	xs_buf_take(&p->in, (size_t)used);
+	xs_buf_take(&p->conn->in, (size_t)used);
 }
 
 /* Send what the socket takes; false when the client is gone. */
@@ -82,6 +81,7 @@ static bool send_out(struct peer *p)
 
 void xsd_sock_flush(struct peer *p)
 {
+	xsd_journal_commit(p->d);
 	if (p->conn->broken || !send_out(p)) {
 		close_peer(p);
 		return;
@@ -107,15 +107,15 @@ static void sock_in(struct peer *p)
 		close_peer(p);
 		return;
 	}
-	if (p->in.len) {
-		if (!xs_buf_add(&p->in, buf, (size_t)n)) {
+	if (p->conn->in.len) {
+		if (!xs_buf_add(&p->conn->in, buf, (size_t)n)) {
 			close_peer(p);
 			return;
 		}
 		handle_kept(p);
 	} else {
 		used = xsd_requests(p, buf, (size_t)n);
-		if (used < 0 || !xs_buf_add(&p->in, buf + used, (size_t)(n - used))) {
+		if (used < 0 || !xs_buf_add(&p->conn->in, buf + used, (size_t)(n - used))) {
 			close_peer(p);
 			return;
 		}
@@ -195,11 +195,6 @@ static int own_socket(const char *rundir)
 	mode_t mask;
 	int fd, err;
 
-	if (mkdir(rundir, 0755) && errno != EEXIST) {
-		xsd_log(XSD_ERR, "cannot create %s: %s; choose another place with --rundir", rundir,
-			strerror(errno));
-		return -1;
-	}
 	if (snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/socket", rundir) >=
 	    (int)sizeof(addr.sun_path)) {
 		xsd_log(XSD_ERR, "%s is too long a name for a socket; choose a shorter --rundir",

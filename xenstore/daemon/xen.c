@@ -93,7 +93,6 @@ static void ring_free(struct xsd *d, struct ring *r)
 	if (r->port)
 		xenevtchn_unbind(d->xen->evtchn, r->port);
 	ring_unmap(d->xen, r);
-	xs_buf_free(&r->peer.in);
 	free(r);
 }
 
@@ -340,31 +339,34 @@ static int dom0_from_dev(evtchn_port_t *port, void **page)
 	return *page == MAP_FAILED ? -1 : 0;
 }
 
-static int attach_dom0(struct xsd *d)
+/* The page and port of dom0's kernel. 0 or -1 (logged). */
+static int dom0_ring(struct xsd *d, struct ring *r)
 {
 	evtchn_port_t port = 0;
 	void *page = MAP_FAILED;
-	struct ring *r;
 
 	if (dom0_from_proc(&port, &page) && dom0_from_dev(&port, &page)) {
 		xsd_log(XSD_ERR,
-			"cannot reach dom0's xenstore page by /proc/xen/xsd_kva or "
-			"/dev/xen/xenbus_backend: %s; "
-			"mount xenfs on /proc/xen, or use --no-domains",
+			"cannot reach dom0's xenstore page by /proc/xen/xsd_kva or /dev/xen/xenbus_backend: "
+			"%s; mount xenfs on /proc/xen, or use --no-domains",
 			strerror(errno));
 		return -1;
 	}
-	r = ring_new(d, 0);
+	r->page = page;
+	if (!ring_bind(d->xen, r, port))
+		return 0;
+	xsd_log(XSD_ERR, "cannot bind dom0's xenstore event channel %u: %s", port, strerror(errno));
+	return -1;
+}
+
+static int attach_dom0(struct xsd *d)
+{
+	struct ring *r = ring_new(d, 0);
+
 	if (!r)
 		return -1;
-	r->page = page;
-	if (ring_bind(d->xen, r, port)) {
-		xsd_log(XSD_ERR, "cannot bind dom0's xenstore event channel %u: %s", port,
-			strerror(errno));
-		ring_free(d, r);
-		return -1;
-	}
-	if (xs_domain_add(d->store, 0, 0, port, &r->peer, &r->peer.conn)) {
+	if (dom0_ring(d, r) ||
+	    xs_domain_add(d->store, 0, 0, r->remote_port, &r->peer, &r->peer.conn)) {
 		ring_free(d, r);
 		return -1;
 	}
@@ -374,6 +376,47 @@ static int attach_dom0(struct xsd *d)
 	xsd_xen_notify(d, r);
 	xsd_dirty(&r->peer);
 	return 0;
+}
+
+/* Take up a domain that the journal knows. 0 or -1. */
+static int resume_domain(struct xsd *d, struct xs_domain *dom)
+{
+	struct ring *r = ring_new(d, dom->domid);
+	int err;
+
+	if (!r)
+		return -1;
+	err = dom->domid ? ring_map(d->xen, r, dom->mfn) || ring_bind(d->xen, r, dom->port) :
+			   dom0_ring(d, r);
+	if (err) {
+		ring_free(d, r);
+		return -1;
+	}
+	r->peer.conn = dom->conn;
+	dom->conn->host = &r->peer;
+	dom->conn->wake = xsd_wake;
+	xsd_ring_resume(r);
+	xsd_xen_notify(d, r);
+	xsd_dirty(&r->peer);
+	xsd_log(XSD_INFO, "domain %u connected again", dom->domid);
+	return 0;
+}
+
+/* Attach all rings; domains that have gone meanwhile are told to be gone. */
+static int attach_all(struct xsd *d)
+{
+	struct xs_domain *dom, *next;
+
+	for (dom = d->store->domains; dom; dom = next) {
+		next = dom->next;
+		if (!resume_domain(d, dom))
+			continue;
+		xsd_log(XSD_WARN, "domain %u cannot be connected again: %s; taken for dead",
+			dom->domid, strerror(errno));
+		xs_domain_gone(d->store, dom->domid);
+	}
+	check_domains(d);
+	return xs_domain_find(d->store, 0) ? 0 : attach_dom0(d);
 }
 
 int xsd_xen_open(struct xsd *d)
@@ -408,5 +451,5 @@ int xsd_xen_open(struct xsd *d)
 	fcntl(d->evtchn.fd, F_SETFL, fcntl(d->evtchn.fd, F_GETFL) | O_NONBLOCK);
 	if (xsd_poll(d, &d->evtchn, EPOLLIN, true))
 		return -1;
-	return attach_dom0(d);
+	return attach_all(d);
 }

@@ -32,15 +32,14 @@ struct peer {
 	struct xsd *d;
 	struct xs_conn *conn;
 	struct ring *ring; /* NULL for sockets */
-	struct xs_buf in; /* received, not yet handled */
 	struct peer *next_dirty; /* output waits, or more input can be handled without an event */
 	struct peer *next_dead;
 	bool dirty, dead, paused, polls_out;
 };
 
 struct xsd_opts {
-	const char *rundir, *pidfile, *logfile;
-	bool foreground, no_domains, verbose;
+	const char *rundir, *pidfile, *logfile, *journal;
+	bool foreground, no_domains, verbose, repair;
 };
 
 struct xsd {
@@ -53,6 +52,7 @@ struct xsd {
 	struct peer *dirty, **dirty_tail, *dead;
 	uint32_t ndirty;
 	struct xen *xen; /* NULL with --no-domains */
+	struct journal *journal; /* NULL: none */
 	uint32_t nsock;
 };
 
@@ -101,6 +101,18 @@ struct ring {
 void xsd_ring_run(struct ring *r);
 /* A domain connects for the first time: clear what a previous life left in the page. */
 void xsd_ring_start(struct ring *r);
+
+/* A domain that was known before a restart: go on where the journal says. */
+void xsd_ring_resume(struct ring *r);
+
+/* ---- journal.c ---- */
+/*
+ * Take up what a daemon before us left in file, and keep the journal there from now on. 0 or -1 (logged): the
+ * file is damaged, or cannot be written.
+ */
+int xsd_journal_open(struct xsd *d, const char *file);
+/* Make all changes so far survive the death of the process. To be called before anybody can see their effect. */
+void xsd_journal_commit(struct xsd *d);
 
 /* ---- xen.c ---- */
 /* Open event channels, bind VIRQ_DOM_EXC, attach dom0's kernel. 0 or -1 (logged). */
