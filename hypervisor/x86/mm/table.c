@@ -315,7 +315,7 @@ int table_release(struct frame *f, uint64_t w, bool preempt, uint64_t *partial)
 	uint64_t *table = table_of(f);
 	int rc = finish_child(f, level, i, preempt);
 
-	if (!i)
+	if (!i && !rc)
 		i = 512; /* a valid table: no progress kept; or all is released and n is 0 */
 	while (n && i && !rc) {
 		uint64_t e;
