@@ -13,23 +13,27 @@ void l4_init_hv_slots(uint64_t *l4)
 		WRITE_ONCE(l4[i], idle_l4[i]);
 }
 
-/* ---- walks: tables may change meanwhile, so every frame number is checked before it is followed */
+/*
+ * ---- walks. Nothing is held: tables may be released and filled with anything meanwhile, so a frame is read only if it is RAM. Who
+ * acts on the entry found locks its table and looks again whose and what it is.
+ */
+static inline bool is_ram(mfn_t m)
+{
+	return likely(mfn_valid(m)) && likely(READ_ONCE(frame_of(m)->owner) != DOMID_IO);
+}
+
 uint64_t *guest_l1e_ptr(mfn_t root, uint64_t va)
 {
 	mfn_t m = root;
 
+#pragma GCC unroll 3
 	for (unsigned int level = 4; level > 1; level--) {
-		uint64_t e;
+		uint64_t e = pte_read((uint64_t *)mfn_to_virt(m) + pt_index(va, level));
 
-		if (unlikely(!mfn_valid(m)))
-			return NULL;
-		e = pte_read((uint64_t *)mfn_to_virt(m) + pt_index(va, level));
-		if (unlikely((e & (PTE_P | PTE_PS)) != PTE_P))
-			return NULL;
 		m = pte_mfn(e);
+		if (unlikely((e & (PTE_P | PTE_PS)) != PTE_P || !is_ram(m)))
+			return NULL;
 	}
-	if (unlikely(!mfn_valid(m)))
-		return NULL;
 	return (uint64_t *)mfn_to_virt(m) + pt_index(va, 1);
 }
 
@@ -37,7 +41,7 @@ uint64_t guest_l1e(uint64_t va)
 {
 	const struct vcpu *v = current;
 	uint64_t cr3 = v->pv.kernel_mode ? v->pv.cr3_kernel : v->pv.cr3_user;
-	const uint64_t *e = guest_l1e_ptr(mfn(cr3 >> PAGE_SHIFT), va);
+	const uint64_t *e = cr3 ? guest_l1e_ptr(mfn(cr3 >> PAGE_SHIFT), va) : NULL;
 
 	return e ? pte_read(e) : 0;
 }

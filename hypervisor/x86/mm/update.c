@@ -50,13 +50,17 @@ static long write_data(struct domain *d, struct frame *f, unsigned int slot, uin
 /* A table that is only partly validated is completed first. 0: it may be locked now. */
 static long complete_table(struct domain *d, struct frame *f)
 {
-	long rc;
+	enum frame_type type;
+	long rc = 0;
 
 	if (!frame_get(f, d))
 		return -XEN_EINVAL;
-	rc = frame_get_type(f, frame_type(f));
-	if (!rc)
-		frame_put_type(f);
+	type = frame_type(f);
+	if (pgt_is_table(type)) {
+		rc = frame_get_type(f, type);
+		if (!rc)
+			frame_put_type(f);
+	}
 	frame_put(f);
 	return rc;
 }
