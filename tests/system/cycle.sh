@@ -45,7 +45,7 @@ rebooted() {
 	wait_for 90 web_up
 }
 new_domid() { now=$(paravane domid demo) && [ "$now" != "$before" ]; }
-powered_off() { cgi poweroff; wait_for 60 gone demo; }
+powered_off() { cgi poweroff 3; wait_for 60 gone demo; }
 nothing_left() {
 	xenstore-list /local/domain
 	[ "$(xenstore-list /local/domain | tr -d '\n')" = 0 ] || return 1

@@ -51,6 +51,6 @@ $(CACHE)/xen-4.17.elf: $(CACHE)/xen-hypervisor-4.17-amd64/.package
 	$(Q)gunzip -c $(<D)/boot/xen-4.17-amd64.gz >$@
 
 qemu10: | $(DEPS_STAMP)
-	@tools/fetch-qemu10 $(B)/qemu10
+	@tools/fetch-qemu10 $(B)/qemu10 || [ $$? = 77 ]
 
 .PHONY: guest-image xen
