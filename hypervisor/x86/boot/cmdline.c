@@ -146,21 +146,25 @@ static __init bool opt_com1(const char *v)
 	return true;
 }
 
+/* A VGA console there is not (setup.c says so); the serial line stays on then. */
 static __init bool opt_console(const char *v)
 {
-	opt.console_com1 = false;
+	bool com1 = false, vga = false;
+
 	while (*v) {
 		const char *end = strchr(v, ',');
 		size_t n = end ? (size_t)(end - v) : strlen(v);
 
 		if (n >= 4 && !strncmp(v, "com1", 4))
-			opt.console_com1 = true;
+			com1 = true;
 		else if (n == 3 && !strncmp(v, "vga", 3))
-			opt.console_vga = true; /* said in setup.c: there is no VGA console */
-		else if (!(n == 4 && !strncmp(v, "none", 4)) && n)
+			vga = true;
+		else if (n && !(n == 4 && !strncmp(v, "none", 4)))
 			return false;
 		v += n + (end ? 1 : 0);
 	}
+	opt.console_com1 = com1 || vga;
+	opt.console_vga = vga;
 	return true;
 }
 
