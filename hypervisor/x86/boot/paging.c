@@ -115,9 +115,9 @@ static __init void map_descriptor_windows(void)
 	void *zero = boot_alloc(PAGE_SIZE, PAGE_SIZE);
 	unsigned int pages = NR_CPUS << (DESC_CPU_SHIFT - PAGE_SHIFT);
 
-	/* An empty descriptor everywhere: a selector naming it faults as it does beyond the limit. */
+	/* An empty descriptor in each GDT: a selector naming it faults as it does beyond the limit. LDTs fill on fault. */
 	for (unsigned int i = 0; i < pages; i++)
-		*entry_at(DESC_VIRT + i * PAGE_SIZE, 1, 0) = virt_to_phys(zero) | RO;
+		*entry_at(DESC_VIRT + i * PAGE_SIZE, 1, 0) = i & 16 ? 0 : virt_to_phys(zero) | RO;
 }
 
 __init void paging_init(void)

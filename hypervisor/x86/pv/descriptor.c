@@ -51,7 +51,11 @@ static void window_set(unsigned int page, mfn_t m)
 	unsigned int c = smp_cpu();
 	uint64_t *pte = desc_window_pte(c, page);
 
-	*pte = m.v == INVALID_MFN_VAL ? 0 : pte_make(m, WINDOW_PTE);
+	if (m.v != INVALID_MFN_VAL)
+		*pte = pte_make(m, WINDOW_PTE);
+	else
+		/* Page 15, beyond the GDT's limit, keeps the entry of an empty GDT page. */
+		*pte = page < 16 ? *desc_window_pte(c, 15) : 0;
 	invlpg(GDT_WINDOW((uint64_t)c) + (uint64_t)page * PAGE_SIZE);
 }
 

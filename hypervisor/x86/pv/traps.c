@@ -48,7 +48,8 @@ static bool ldt_window_fault(struct vcpu *v, uint64_t addr)
 	if (addr < base || addr >= base + 16 * PAGE_SIZE)
 		return false;
 	if (!ldt_map_page(v, addr - base))
-		pv_inject_exception(X_GP, (int)(((addr - base) & 0xfff8) | 4));
+		/* As if the CPU had found the guest's own LDT not mapped. */
+		pv_inject_page_fault(v->pv.ldt_base + (addr - base), 0);
 	return true;
 }
 
