@@ -21,15 +21,15 @@ static void front_path(char *p, size_t room, const char *kind, uint32_t domid, u
 }
 
 static int put_side(struct xsc *xs, xsc_txn t, const char *dir, const struct xsc_perm *perms,
-		    const char *const *pairs)
+		    const struct ts_pair *pairs)
 {
 	char path[192];
 
 	if (xsc_mkdir(xs, t, dir) || xsc_set_perms(xs, t, dir, perms, 2))
 		return -1;
-	for (; pairs[0]; pairs += 2) {
-		snprintf(path, sizeof(path), "%s/%s", dir, pairs[0]);
-		if (xsc_write(xs, t, path, pairs[1], strlen(pairs[1])) ||
+	for (; pairs->key; pairs++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, pairs->key);
+		if (xsc_write(xs, t, path, pairs->value, strlen(pairs->value)) ||
 		    xsc_set_perms(xs, t, path, perms, 2))
 			return -1;
 	}
@@ -37,15 +37,23 @@ static int put_side(struct xsc *xs, xsc_txn t, const char *dir, const struct xsc
 }
 
 int ts_device_add(struct ts *ts, const char *kind, unsigned int devid, uint32_t domid,
-		  const char *const *back, const char *const *front)
+		  const struct ts_pair *back, const struct ts_pair *front)
 {
 	struct xsc *xs = ts_store(ts);
 	struct xsc_perm back_perms[2] = { { 0, 'n' }, { domid, 'r' } };
 	struct xsc_perm front_perms[2] = { { domid, 'n' }, { 0, 'r' } };
 	char bp[96], fp[96], domid_text[16];
-	const char *const back_common[] = { "frontend", fp,  "frontend-id", domid_text,
-					    "online",	"1", NULL };
-	const char *const front_common[] = { "backend", bp, "backend-id", "0", NULL };
+	const struct ts_pair back_common[] = {
+		{ "frontend", fp },
+		{ "frontend-id", domid_text },
+		{ "online", "1" },
+		{ NULL, NULL },
+	};
+	const struct ts_pair front_common[] = {
+		{ "backend", bp },
+		{ "backend-id", "0" },
+		{ NULL, NULL },
+	};
 	xsc_txn t;
 
 	if (!xs)

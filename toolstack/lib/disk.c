@@ -67,20 +67,35 @@ static int find_device(struct ts *ts, const struct ts_disk *k, int *loop_fd, dev
 		*dev = st.st_rdev;
 		return 0;
 	}
-	if (!S_ISREG(st.st_mode) || st.st_size < 512) {
+	if (!S_ISREG(st.st_mode)) {
 		close(fd);
-		return ts_fail(
-			ts,
-			"disk %s: %s is neither a block device nor an image file of at least 512 "
-			"bytes",
-			k->vdev, k->target);
+		return ts_fail(ts, "disk %s: %s changed its kind meanwhile", k->vdev, k->target);
 	}
 	*loop_fd = loop_attach(ts, k, fd);
 	close(fd);
-	if (*loop_fd < 0 || fstat(*loop_fd, &st))
+	if (*loop_fd < 0)
 		return -1;
+	if (fstat(*loop_fd, &st))
+		return ts_fail_errno(ts, "disk %s: its loop device", k->vdev);
 	*dev = st.st_rdev;
 	return 0;
+}
+
+int ts_disk_check(struct ts *ts, const struct ts_disk *k)
+{
+	int fd = open(k->target, (k->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return ts_fail_errno(ts, "disk %s: cannot open %s", k->vdev, k->target);
+	if (fstat(fd, &st))
+		memset(&st, 0, sizeof(st));
+	close(fd);
+	if (S_ISBLK(st.st_mode) || (S_ISREG(st.st_mode) && st.st_size >= 512))
+		return 0;
+	return ts_fail(
+		ts, "disk %s: %s is neither a block device nor an image file of at least 512 bytes",
+		k->vdev, k->target);
 }
 
 int ts_disk_attach(struct ts *ts, const struct ts_disk *k, uint32_t domid, int *loop_fd)
@@ -95,33 +110,26 @@ int ts_disk_attach(struct ts *ts, const struct ts_disk *k, uint32_t domid, int *
 	snprintf(physical, sizeof(physical), "%x:%x", major(dev), minor(dev));
 	snprintf(devid, sizeof(devid), "%u", k->devid);
 
-	const char *const back[] = {
-		"removable",
-		"0",
-		"bootable",
-		"1",
-		"dev",
-		k->vdev,
-		"type",
-		"phy",
-		"mode",
-		k->readonly ? "r" : "w",
-		"device-type",
-		type,
-		"params",
-		k->target,
-		"discard-enable",
-		"1",
-		"physical-device",
-		physical,
-		"hotplug-status",
-		"connected",
-		"state",
-		"1",
-		NULL,
+	const struct ts_pair back[] = {
+		{ "removable", "0" },
+		{ "bootable", "1" },
+		{ "dev", k->vdev },
+		{ "type", "phy" },
+		{ "mode", k->readonly ? "r" : "w" },
+		{ "device-type", type },
+		{ "params", k->target },
+		{ "discard-enable", "1" },
+		{ "physical-device", physical },
+		{ "hotplug-status", "connected" },
+		{ "state", "1" },
+		{ NULL, NULL },
 	};
-	const char *const front[] = { "virtual-device", devid, "device-type", type,
-				      "state",		"1",   NULL };
+	const struct ts_pair front[] = {
+		{ "virtual-device", devid },
+		{ "device-type", type },
+		{ "state", "1" },
+		{ NULL, NULL },
+	};
 
 	if (ts_device_add(ts, "vbd", k->devid, domid, back, front))
 		return -1;

@@ -87,6 +87,47 @@ static int check_name(struct ts *ts, const char *name)
 	return ts_store(ts) ? 0 : -1;
 }
 
+static int check_file(struct ts *ts, const char *what, const char *path)
+{
+	return access(path, R_OK) ? ts_fail_errno(ts, "%s %s: cannot open", what, path) : 0;
+}
+
+/* A rough look: the builder finds out exactly, but only after it has unpacked a kernel. */
+static int check_memory(struct ts *ts, const struct ts_config *c)
+{
+	struct xen_sysctl op = { .cmd = XEN_SYSCTL_physinfo };
+	uint64_t free_kb;
+
+	if (ts_sysctl(ts, &op))
+		return 0;
+	free_kb = (op.u.physinfo.free_pages + op.u.physinfo.scrub_pages) << 2;
+	if (c->memory_kb <= free_kb)
+		return 0;
+	return ts_fail(ts, "memory = %llu: the hypervisor has %llu MiB free",
+		       (unsigned long long)c->memory_kb >> 10, (unsigned long long)free_kb >> 10);
+}
+
+/* What can be known to fail is refused before anything is made. */
+static int check(struct ts *ts, const struct ts_config *c)
+{
+	char why[sizeof(ts->err)];
+	int rc = check_file(ts, "kernel", c->kernel);
+
+	if (!rc && c->ramdisk)
+		rc = check_file(ts, "ramdisk", c->ramdisk);
+	if (!rc)
+		rc = check_memory(ts, c);
+	for (unsigned int i = 0; !rc && i < c->nr_disks; i++)
+		rc = ts_disk_check(ts, &c->disk[i]);
+	for (unsigned int i = 0; !rc && i < c->nr_vifs; i++)
+		rc = ts_vif_check(ts, &c->vif[i]);
+	if (rc) {
+		memcpy(why, ts->err, sizeof(why));
+		ts_fail(ts, "domain %s: %.900s", c->name, why);
+	}
+	return rc;
+}
+
 static int make_devices(struct ts *ts, const struct ts_config *c, struct ts_domain *d)
 {
 	char why[sizeof(ts->err)];
@@ -122,7 +163,7 @@ int ts_create(struct ts *ts, const struct ts_config *c, struct ts_domain *d)
 	d->build.ramdisk = c->ramdisk;
 	d->build.cmdline = c->cmdline;
 	d->build.memory_kb = c->memory_kb;
-	if (check_name(ts, c->name) || new_domain(ts, c, d))
+	if (check_name(ts, c->name) || check(ts, c) || new_domain(ts, c, d))
 		return -1;
 	if (set_limits(ts, c, d) || ts_build_pv(ts, d->domid, &d->build) ||
 	    ts_store_domain(ts, c, d) || make_devices(ts, c, d))

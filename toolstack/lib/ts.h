@@ -117,11 +117,17 @@ int ts_random(void *p, size_t n);
 
 /* ---- devices. kind is "vbd" or "vif". */
 
+/* Refuse before anything is built what could not be attached later. */
+int ts_disk_check(struct ts *ts, const struct ts_disk *k);
+int ts_vif_check(struct ts *ts, const struct ts_vif *v);
 int ts_disk_attach(struct ts *ts, const struct ts_disk *k, uint32_t domid, int *loop_fd);
 int ts_vif_attach(struct ts *ts, const struct ts_vif *v, uint32_t domid, unsigned int handle);
-/* Nodes of both sides in one transaction; pairs are key, value, ..., NULL. */
+/* Nodes of both sides in one transaction; the lists end with a NULL key. */
+struct ts_pair {
+	const char *key, *value;
+};
 int ts_device_add(struct ts *ts, const char *kind, unsigned int devid, uint32_t domid,
-		  const char *const *back, const char *const *front);
+		  const struct ts_pair *back, const struct ts_pair *front);
 /* Wait until the backend's state is one of the bits of mask (1 << XenbusStateX). */
 int ts_device_wait(struct ts *ts, const char *kind, unsigned int devid, uint32_t domid,
 		   unsigned int mask, int timeout_ms);

@@ -112,6 +112,11 @@ static int random_mac(struct ts *ts, uint8_t *mac)
 	return 0;
 }
 
+int ts_vif_check(struct ts *ts, const struct ts_vif *v)
+{
+	return v->no_setup ? 0 : check_bridge(ts, v->bridge[0] ? v->bridge : DEFAULT_BRIDGE);
+}
+
 int ts_vif_attach(struct ts *ts, const struct ts_vif *v, uint32_t domid, unsigned int handle)
 {
 	const char *bridge = v->bridge[0] ? v->bridge : DEFAULT_BRIDGE;
@@ -126,20 +131,18 @@ int ts_vif_attach(struct ts *ts, const struct ts_vif *v, uint32_t domid, unsigne
 		 m[5]);
 	snprintf(num, sizeof(num), "%u", handle);
 
-	const char *const back[] = { "mac",
-				     mac,
-				     "handle",
-				     num,
-				     "type",
-				     "vif",
-				     "bridge",
-				     v->no_setup ? "" : bridge,
-				     v->ip[0] ? "ip" : "script",
-				     v->ip[0] ? v->ip : "",
-				     "state",
-				     "1",
-				     NULL };
-	const char *const front[] = { "mac", mac, "handle", num, "state", "1", NULL };
+	const struct ts_pair back[] = {
+		{ "mac", mac },	   { "handle", num },
+		{ "type", "vif" }, { "bridge", v->no_setup ? "" : bridge },
+		{ "ip", v->ip },   { "state", "1" },
+		{ NULL, NULL },
+	};
+	const struct ts_pair front[] = {
+		{ "mac", mac },
+		{ "handle", num },
+		{ "state", "1" },
+		{ NULL, NULL },
+	};
 
 	if (ts_device_add(ts, "vif", handle, domid, back, front) ||
 	    ts_device_wait(ts, "vif", handle, domid,
