@@ -29,6 +29,9 @@ struct command {
 	int (*run)(struct xsc *x, xsc_txn t, const struct opts *o, int argc, char **argv);
 };
 
+/* Where answers go: standard output, or memory while a transaction may still have to be tried again. */
+static FILE *out;
+
 static int fail(const char *path, const char *what)
 {
 	fprintf(stderr, "xenstore: cannot %s %s: %s\n", what, path, strerror(errno));
@@ -43,20 +46,20 @@ static int put_value(const char *v, size_t len, bool raw)
 	size_t i;
 
 	if (raw) {
-		fwrite(v, 1, len, stdout);
+		fwrite(v, 1, len, out);
 		return 0;
 	}
 	for (i = 0; i < len; i++) {
 		const char *p = v[i] ? strchr(from, v[i]) : NULL;
 
 		if (p)
-			cols += printf("\\%c", to[p - from]);
+			cols += fprintf(out, "\\%c", to[p - from]);
 		else if (isprint((unsigned char)v[i]))
-			cols += putchar(v[i]) != EOF;
+			cols += putc(v[i], out) != EOF;
 		else if (i + 1 < len && isdigit((unsigned char)v[i + 1]))
-			cols += printf("\\%03o", (unsigned char)v[i]);
+			cols += fprintf(out, "\\%03o", (unsigned char)v[i]);
 		else
-			cols += printf("\\%o", (unsigned char)v[i]);
+			cols += fprintf(out, "\\%o", (unsigned char)v[i]);
 	}
 	return cols;
 }
@@ -72,10 +75,10 @@ static int do_read(struct xsc *x, xsc_txn t, const struct opts *o, int argc, cha
 		if (!v)
 			return fail(argv[i], "read");
 		if (o->paths)
-			printf("%s: ", argv[i]);
+			fprintf(out, "%s: ", argv[i]);
 		put_value(v, len, o->raw);
 		if (!o->raw)
-			putchar('\n');
+			putc('\n', out);
 		free(v);
 	}
 	return 0;
@@ -85,20 +88,20 @@ static int do_read(struct xsc *x, xsc_txn t, const struct opts *o, int argc, cha
 static size_t unescape(char *s)
 {
 	static const char from[] = "tnr\\", to[] = "\t\n\r\\";
-	char *in = s, *out = s;
+	char *in = s, *w = s;
 
 	while (*in) {
 		const char *p = NULL;
 		int val = 0, digits = 0;
 
 		if (*in != '\\' || !in[1]) {
-			*out++ = *in++;
+			*w++ = *in++;
 			continue;
 		}
 		in++;
 		p = strchr(from, *in);
 		if (p) {
-			*out++ = to[p - from];
+			*w++ = to[p - from];
 			in++;
 			continue;
 		}
@@ -106,10 +109,10 @@ static size_t unescape(char *s)
 			val = val * 8 + *in++ - '0';
 			digits++;
 		}
-		*out++ = digits ? (char)val : *in++;
+		*w++ = digits ? (char)val : *in++;
 	}
-	*out = '\0';
-	return (size_t)(out - s);
+	*w = '\0';
+	return (size_t)(w - s);
 }
 
 static int do_write(struct xsc *x, xsc_txn t, const struct opts *o, int argc, char **argv)
@@ -194,9 +197,9 @@ static int do_list(struct xsc *x, xsc_txn t, const struct opts *o, int argc, cha
 			return fail(argv[i], "list");
 		for (k = 0; k < n; k++)
 			if (o->paths)
-				printf("%s/%s\n", strcmp(argv[i], "/") ? argv[i] : "", kids[k]);
+				fprintf(out, "%s/%s\n", strcmp(argv[i], "/") ? argv[i] : "", kids[k]);
 			else
-				puts(kids[k]);
+				fprintf(out, "%s\n", kids[k]);
 		free(kids);
 	}
 	return 0;
@@ -222,14 +225,14 @@ static void put_perms(struct xsc *x, xsc_txn t, const char *path, const struct o
 	if (!l)
 		return;
 	if (o->full)
-		fputs("  ", stdout);
+		fputs("  ", out);
 	else
-		for (i = 0; col < right; col++, i++)
-			putchar(!i || (right - col) % 2 ? ' ' : '.');
-	fputs(" (", stdout);
+		for (i = 0; col < right || i < (col == right ? 2 : 1); col++, i++)
+			putc(!i || (right - col) % 2 ? ' ' : '.', out);
+	fputs(" (", out);
 	for (i = 0; i < n; i++)
-		printf("%s%c%u", i ? "," : "", l[i].mode, l[i].domid);
-	putchar(')');
+		fprintf(out, "%s%c%u", i ? "," : "", l[i].mode, l[i].domid);
+	putc(')', out);
 	free(l);
 }
 
@@ -243,21 +246,21 @@ static int show(struct xsc *x, xsc_txn t, const struct opts *o, const char *path
 	if (!v && errno != EACCES && errno != ENOENT)
 		return fail(path, "read");
 	if (o->full)
-		fputs(path, stdout);
+		fputs(path, out);
 	else
-		col += printf("%*s%s", depth, "", name) - depth;
+		col += fprintf(out, "%*s%s", depth, "", name) - depth;
 	if (v) {
-		fputs(" = \"", stdout);
+		fputs(" = \"", out);
 		col += put_value(v, len, false) + 5;
-		putchar('"');
+		putc('"', out);
 	} else {
-		fputs(":", stdout);
+		fputs(":", out);
 		col++;
 	}
 	free(v);
 	if (o->paths)
 		put_perms(x, t, path, o, col);
-	putchar('\n');
+	putc('\n', out);
 	return 0;
 }
 
@@ -377,8 +380,8 @@ static int do_watch(struct xsc *x, xsc_txn t, const struct opts *o, int argc, ch
 		e = xsc_next_event(x, true);
 		if (!e)
 			return fail("the connection", "watch");
-		puts(e->path);
-		fflush(stdout);
+		fprintf(out, "%s\n", e->path);
+		fflush(out);
 		free(e);
 		if (left > 0 && !--left)
 			return 0;
@@ -391,9 +394,9 @@ static int do_control(struct xsc *x, xsc_txn t, const struct opts *o, int argc, 
 
 	if (!answer)
 		return fail(argv[0], "execute control command");
-	fputs(answer, stdout);
+	fputs(answer, out);
 	if (!*answer || answer[strlen(answer) - 1] != '\n')
-		putchar('\n');
+		putc('\n', out);
 	free(answer);
 	return 0;
 }
@@ -465,19 +468,28 @@ static int parse(const struct command *c, int argc, char **argv, struct opts *o)
 static int run(const struct command *c, struct xsc *x, const struct opts *o, int argc, char **argv)
 {
 	xsc_txn t = XSC_NONE;
-	int err;
+	char *text = NULL;
+	size_t len;
+	int err, end;
 
+	out = stdout;
 	if (!c->txn || argc <= c->min_args)
 		return c->run(x, XSC_NONE, o, argc, argv);
-	for (;;) {
+	do {
+		free(text);
+		text = NULL;
 		if (xsc_begin(x, &t))
 			return fail("a transaction", "start");
+		out = open_memstream(&text, &len);
+		if (!out)
+			return fail("an answer", "keep");
 		err = c->run(x, t, o, argc, argv);
-		if (!xsc_end(x, t, !err))
-			return err;
-		if (errno != EAGAIN)
-			return fail("the transaction", "commit");
-	}
+		fclose(out);
+		end = xsc_end(x, t, !err);
+	} while (end && errno == EAGAIN);
+	fwrite(text, 1, len, stdout);
+	free(text);
+	return end ? fail("the transaction", "commit") : err;
 }
 
 int main(int argc, char **argv)
