@@ -64,7 +64,7 @@ host_prepare() {
 	done
 	mkdir -p build/tmp build/logs
 	host_tmp=$(mktemp -d "build/tmp/$host_name.XXXXXX")
-	host_log=build/logs/$host_name.log
+	host_log=build/logs/$([ "$HV" = paravane ] || echo "$HV-")$host_name.log
 	mkdir -p "$host_tmp/root/job" "$host_tmp/root/guests"
 	[ $# = 0 ] || cp -r "$@" "$host_tmp/root/job/"
 	printf '%s\n' HV="$HV" SMP="$SMP" DOM0_VCPUS="$DOM0_VCPUS" ${JOB_ENV:-} >"$host_tmp/root/job/env"

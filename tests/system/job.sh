@@ -4,16 +4,19 @@
 # shellcheck disable=SC1091 # made for each run
 . /job/env
 failed=0
-plan() { echo "@@ PLAN $1"; }
+# On a terminal the lines are for a reader, else for the script that waits outside.
+mark='@@ '
+! grep -q pv.shell /proc/cmdline || mark='  '
+plan() { [ "$mark" = "  " ] || echo "@@ PLAN $1"; }
 now() { cut -d' ' -f1 /proc/uptime; }
 # step NAME COMMAND...: a case; what the command prints is shown when it fails.
 step() {
 	name=$1 from=$(now)
 	shift
 	if "$@" >/tmp/step.out 2>&1; then
-		echo "@@ PASS $name ($(echo "$(now) $from" | awk '{ printf "%.1f", $1 - $2 }') s)"
+		echo "${mark}PASS $name ($(echo "$(now) $from" | awk '{ printf "%.1f", $1 - $2 }') s)"
 	else
-		echo "@@ FAIL $name: exit status $?: $(tail -n 1 /tmp/step.out | cut -c1-150)"
+		echo "${mark}FAIL $name: exit status $?: $(tail -n 1 /tmp/step.out | cut -c1-150)"
 		sed 's/^/   | /' /tmp/step.out
 		failed=$((failed + 1))
 		return 1
