@@ -132,9 +132,14 @@ int ts_vif_attach(struct ts *ts, const struct ts_vif *v, uint32_t domid, unsigne
 	snprintf(num, sizeof(num), "%u", handle);
 
 	const struct ts_pair back[] = {
-		{ "mac", mac },	   { "handle", num },
-		{ "type", "vif" }, { "bridge", v->no_setup ? "" : bridge },
-		{ "ip", v->ip },   { "state", "1" },
+		{ "mac", mac },
+		{ "handle", num },
+		{ "type", "vif" },
+		{ "bridge", v->no_setup ? "" : bridge },
+		{ "ip", v->ip },
+		/* netback insists on it, though we do its work ourselves */
+		{ "script", "" },
+		{ "state", "1" },
 		{ NULL, NULL },
 	};
 	const struct ts_pair front[] = {
