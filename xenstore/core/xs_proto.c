@@ -24,13 +24,15 @@ struct req {
 	struct xs_txn *txn;
 	unsigned int argc; /* NUL-terminated strings at the start of the body, at most MAX_ARGS */
 	const char *argv[MAX_ARGS];
+	bool rest; /* something without a NUL, or more strings, follow */
 	size_t rel;
 	char path[XS_PATH_BUF];
 };
 
 struct handler {
 	int (*fn)(struct req *r);
-	uint8_t min_args;
+	uint8_t args;  /* texts with a NUL at the start of the body, at least */
+	bool exact;    /* so many and nothing behind them */
 	bool priv; /* dom0 only */
 	bool no_txn; /* a transaction id is ignored */
 	bool has_path; /* argv[0] is a path, made absolute in r->path */
@@ -317,8 +319,9 @@ static int do_unwatch(struct req *r)
 	struct xs_watch *w;
 	int err = watch_path(r);
 
+	/* What cannot be watched is not watched. */
 	if (err)
-		return err;
+		return ENOENT;
 	w = xs_watch_find(r->c, r->path, r->rel, r->argv[1]);
 	if (!w)
 		return ENOENT;
@@ -505,27 +508,29 @@ static int do_control(struct req *r)
 /* ---- dispatch ---- */
 
 static const struct handler table[XS_TYPE_COUNT] = {
-	/*				function	      args  priv   no_txn path */
-	[XS_CONTROL] = { do_control, 1, true, false, false },
-	[XS_DIRECTORY] = { do_directory, 1, false, false, true },
-	[XS_READ] = { do_read, 1, false, false, true },
-	[XS_GET_PERMS] = { do_get_perms, 1, false, false, true },
-	[XS_WATCH] = { do_watch, 2, false, true, false },
-	[XS_UNWATCH] = { do_unwatch, 2, false, true, false },
-	[XS_TRANSACTION_START] = { do_transaction_start, 0, false, false, false },
-	[XS_TRANSACTION_END] = { do_transaction_end, 1, false, false, false },
-	[XS_INTRODUCE] = { do_introduce, 3, true, false, false },
-	[XS_RELEASE] = { do_release, 1, true, false, false },
-	[XS_GET_DOMAIN_PATH] = { do_get_domain_path, 1, false, false, false },
-	[XS_WRITE] = { do_write, 1, false, false, true },
-	[XS_MKDIR] = { do_mkdir, 1, false, false, true },
-	[XS_RM] = { do_rm, 1, false, false, true },
-	[XS_SET_PERMS] = { do_set_perms, 2, false, false, true },
-	[XS_IS_DOMAIN_INTRODUCED] = { do_is_domain_introduced, 1, true, false, false },
-	[XS_RESUME] = { do_resume, 1, true, false, false },
-	[XS_SET_TARGET] = { do_set_target, 2, true, false, false },
-	[XS_RESET_WATCHES] = { do_reset_watches, 0, false, false, false },
-	[XS_DIRECTORY_PART] = { do_directory_part, 2, false, false, true },
+	/* clang-format off */
+	/*				function	      args  exact  priv   no_txn path */
+	[XS_CONTROL] =			{ do_control,		 1, false, true,  false, false },
+	[XS_DIRECTORY] =		{ do_directory,		 1, true,  false, false, true },
+	[XS_READ] =			{ do_read,		 1, true,  false, false, true },
+	[XS_GET_PERMS] =		{ do_get_perms,		 1, true,  false, false, true },
+	[XS_WATCH] =			{ do_watch,		 2, false, false, true,  false },
+	[XS_UNWATCH] =			{ do_unwatch,		 2, true,  false, true,  false },
+	[XS_TRANSACTION_START] =	{ do_transaction_start,	 0, false, false, false, false },
+	[XS_TRANSACTION_END] =		{ do_transaction_end,	 1, true,  false, false, false },
+	[XS_INTRODUCE] =		{ do_introduce,		 3, false, true,  false, false },
+	[XS_RELEASE] =			{ do_release,		 1, true,  true,  false, false },
+	[XS_GET_DOMAIN_PATH] =		{ do_get_domain_path,	 1, true,  false, false, false },
+	[XS_WRITE] =			{ do_write,		 1, false, false, false, true },
+	[XS_MKDIR] =			{ do_mkdir,		 1, true,  false, false, true },
+	[XS_RM] =			{ do_rm,		 1, true,  false, false, true },
+	[XS_SET_PERMS] =		{ do_set_perms,		 2, false, false, false, true },
+	[XS_IS_DOMAIN_INTRODUCED] =	{ do_is_domain_introduced, 1, true, true, false, false },
+	[XS_RESUME] =			{ do_resume,		 1, true,  true,  false, false },
+	[XS_SET_TARGET] =		{ do_set_target,	 2, true,  true,  false, false },
+	[XS_RESET_WATCHES] =		{ do_reset_watches,	 0, false, false, false, false },
+	[XS_DIRECTORY_PART] =		{ do_directory_part,	 2, true,  false, false, true },
+	/* clang-format on */
 };
 
 static void split(struct req *r)
@@ -535,10 +540,11 @@ static void split(struct req *r)
 	while (p < end && r->argc < MAX_ARGS) {
 		nul = memchr(p, '\0', (size_t)(end - p));
 		if (!nul)
-			return;
+			break;
 		r->argv[r->argc++] = p;
 		p = nul + 1;
 	}
+	r->rest = p < end;
 }
 
 /* XS_Q_PATH counts from behind /local/domain/<domid>/. */
@@ -564,6 +570,9 @@ static int get_path(struct req *r)
 
 	if (special_perms(r) && (r->hdr->type == XS_SET_PERMS || r->hdr->type == XS_GET_PERMS))
 		return 0;
+	/* Names that begin so are for watches only. */
+	if (r->argv[0][0] == '@')
+		return EINVAL;
 	err = xs_path_canon(r->path, r->c->domid, r->argv[0], &r->rel);
 	return err ? err : check_path_quota(r);
 }
@@ -584,7 +593,7 @@ static int dispatch(struct req *r)
 			return ENOENT;
 	}
 	split(r);
-	if (r->argc < h->min_args)
+	if (r->argc < h->args || (h->exact && (r->argc > h->args || r->rest)))
 		return EINVAL;
 	if (h->has_path) {
 		err = get_path(r);

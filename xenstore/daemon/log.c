@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Log lines with a time and a level.
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <time.h>
+
+#include <xen/io/xs_wire.h>
 
 #include "xsd.h"
 
@@ -38,6 +41,49 @@ void xsd_log(enum xsd_level level, const char *fmt, ...)
 	vfprintf(log_file, fmt, ap);
 	va_end(ap);
 	fputc('\n', log_file);
+}
+
+static FILE *access_file;
+static bool access_on;
+
+int xsd_access_log(const char *file, bool on)
+{
+	access_on = on;
+	if (!file)
+		return 0;
+	access_file = fopen(file, "ae");
+	return access_file ? 0 : -1;
+}
+
+/* Texts of the body up to what fits a line; NUL shows as a space, what cannot be printed as a dot. */
+static void access_line(FILE *to, const struct xs_conn *c, const char *name, const struct xsd_sockmsg *h,
+			const char *body)
+{
+	char text[128];
+	uint32_t i;
+
+	for (i = 0; i < h->len && i + 1 < sizeof(text); i++)
+		text[i] = !body[i] ? ' ' : body[i] > ' ' && body[i] < 127 ? body[i] : '.';
+	text[i] = '\0';
+	fprintf(to, "%s %u tx %u %s %s\n", c->ring ? "domain" : "socket", c->domid, h->tx_id, name,
+		text);
+}
+
+void xsd_access(const struct xs_conn *c, const struct xsd_sockmsg *h, const char *body)
+{
+	static const char *const names[] = {
+		"control",	"directory",  "read",	     "get_perms", "watch",
+		"unwatch",	"start",      "end",	     "introduce", "release",
+		"domain_path",	"write",      "mkdir",	     "rm",	  "set_perms",
+		"watch_event",	"error",      "introduced",  "resume",	  "set_target",
+		"20",		"reset_watches", "directory_part",
+	};
+	const size_t num = sizeof(names) / sizeof(names[0]);
+
+	if (!access_on)
+		return;
+	access_line(access_file ? access_file : log_file, c,
+		    h->type < num ? names[h->type] : "unknown", h, body);
 }
 
 /* A small table of what was logged when; a collision only costs or adds a line. */

@@ -28,6 +28,7 @@ static const char help[] =
 	"/run/xenstored)\n"
 	"      --pid-file FILE  write the process id there (default RUNDIR/xenstored.pid)\n"
 	"      --log FILE       append log lines to FILE\n"
+	"      --access-log FILE  append a line for each request to FILE\n"
 	"      --journal FILE   keep the state there, so that it outlives the daemon (default RUNDIR/journal)\n"
 	"      --no-journal     start empty and keep nothing\n"
 	"      --repair         accept a damaged journal as far as it is sound\n"
@@ -49,7 +50,7 @@ static void on_signal(int sig)
 
 static int parse(int argc, char **argv, struct xsd_opts *o)
 {
-	enum { NO_DOMAINS = 256, RUNDIR, PIDFILE, LOG, JOURNAL, NO_JOURNAL, REPAIR };
+	enum { NO_DOMAINS = 256, RUNDIR, PIDFILE, LOG, JOURNAL, NO_JOURNAL, REPAIR, ACCESS_LOG };
 	static const struct option longopts[] = {
 		{ "foreground", no_argument, NULL, 'F' },
 		{ "no-domains", no_argument, NULL, NO_DOMAINS },
@@ -57,6 +58,7 @@ static int parse(int argc, char **argv, struct xsd_opts *o)
 		{ "pid-file", required_argument, NULL, PIDFILE },
 		{ "log", required_argument, NULL, LOG },
 		{ "journal", required_argument, NULL, JOURNAL },
+		{ "access-log", required_argument, NULL, ACCESS_LOG },
 		{ "no-journal", no_argument, NULL, NO_JOURNAL },
 		{ "repair", no_argument, NULL, REPAIR },
 		{ "verbose", no_argument, NULL, 'v' },
@@ -84,6 +86,9 @@ static int parse(int argc, char **argv, struct xsd_opts *o)
 			break;
 		case JOURNAL:
 			o->journal = optarg;
+			break;
+		case ACCESS_LOG:
+			o->access_log = optarg;
 			break;
 		case NO_JOURNAL:
 			o->journal = "";
@@ -252,6 +257,10 @@ int main(int argc, char **argv)
 	if (xsd_log_open(xsd.opt.logfile, xsd.opt.verbose)) {
 		fprintf(stderr, "xenstored: cannot open log %s: %s\n", xsd.opt.logfile,
 			strerror(errno));
+		return 1;
+	}
+	if (xsd.opt.access_log && xsd_access_log(xsd.opt.access_log, true)) {
+		xsd_log(XSD_ERR, "cannot open %s: %s", xsd.opt.access_log, strerror(errno));
 		return 1;
 	}
 	if (start(&xsd))

@@ -19,6 +19,7 @@ ssize_t xsd_requests(struct peer *p, const char *data, size_t len)
 			return -1;
 		if (len - used < sizeof(h) + h.len)
 			break;
+		xsd_access(p->conn, &h, data + used + sizeof(h));
 		xs_handle(p->conn, &h, data + used + sizeof(h));
 		if (p->conn->broken)
 			return -1;

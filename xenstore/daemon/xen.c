@@ -198,7 +198,9 @@ static void host_log(void *ctx, const char *text)
 static int host_control(void *ctx, unsigned int argc, const char *const *argv, struct xs_buf *out)
 {
 	(void)ctx;
-	if (!strcmp(argv[0], "log") && argc == 2)
+	if (!strcmp(argv[0], "log") && argc == 2 &&
+	    (!strcmp(argv[1], "on") || !strcmp(argv[1], "off")) &&
+	    !xsd_access_log(NULL, !strcmp(argv[1], "on")))
 		return xs_buf_add(out, "OK", 3) ? 0 : ENOMEM;
 	return EINVAL;
 }

@@ -17,6 +17,7 @@
 #include "xenstore/core/xs_store.h"
 
 struct xsd;
+struct xsd_sockmsg;
 
 /* Something in the epoll set. */
 struct src {
@@ -38,7 +39,7 @@ struct peer {
 };
 
 struct xsd_opts {
-	const char *rundir, *pidfile, *logfile, *journal;
+	const char *rundir, *pidfile, *logfile, *journal, *access_log;
 	bool foreground, no_domains, verbose, repair;
 };
 
@@ -63,6 +64,10 @@ int xsd_log_open(const char *file, bool verbose);
 void xsd_log(enum xsd_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The core's quota refusals, at most one line a minute for each domain and quota. */
 void xsd_log_refused(uint16_t domid, enum xs_quota q, uint64_t limit, const char *path);
+
+/* Log each request from now on, or no longer: to file, or to the log for NULL. 0 or -1 with errno. */
+int xsd_access_log(const char *file, bool on);
+void xsd_access(const struct xs_conn *c, const struct xsd_sockmsg *h, const char *body);
 
 /* ---- peer.c ---- */
 /* Handle the complete requests at the start of data, as long as answers are taken. Returns the bytes used, or
