@@ -13,7 +13,7 @@
 
 /* What is left of the instruction, and the prefixes seen. */
 struct cursor {
-	const uint8_t *p, *end;
+	const uint8_t *p, *end, *modrm;
 	uint8_t rex;
 	bool operand16, address32, lock, rep, bad;
 };
@@ -80,6 +80,7 @@ static uint8_t modrm(struct cursor *c)
 {
 	uint8_t m = byte(c), mod = m >> 6, rm = m & 7;
 
+	c->modrm = c->p - 1;
 	if (mod == 3)
 		c->bad = true;
 	if (rm == 4) {
@@ -133,7 +134,14 @@ static bool decode_0f(struct cursor *c, struct ptwr_insn *in)
 {
 	uint8_t op = byte(c), field;
 
-	in->size = operand_size(c, op == 0xb0 || op == 0xc0);
+	in->size = operand_size(c, op == 0xb0 || op == 0xc0 || (op & 0xf0) == 0x90);
+	if ((op & 0xf0) == 0x90) {
+		modrm(c);
+		in->op = PTWR_SETCC;
+		in->has_imm = true;
+		in->imm = op & 15;
+		return true;
+	}
 	switch (op) {
 	case 0xab:
 		in->op = PTWR_BTS;
@@ -215,6 +223,10 @@ static bool decode_one(struct cursor *c, struct ptwr_insn *in)
 		in->op = PTWR_XCHG;
 		take_reg(c, in, modrm(c));
 		return true;
+	case 0x8f:
+		in->op = PTWR_POP;
+		in->size = c->operand16 ? 2 : 8;
+		return (modrm(c) & 7) == 0;
 	case 0xa2:
 	case 0xa3: /* accumulator to an absolute address */
 		in->op = PTWR_MOV;
@@ -255,10 +267,56 @@ bool ptwr_decode(const uint8_t *buf, unsigned int n, struct ptwr_insn *insn)
 	if (!decode_one(&c, insn) || c.bad)
 		return false;
 	/* The CPU refuses lock on these. */
-	if (c.lock && (insn->op == PTWR_MOV || insn->op >= PTWR_STOS))
+	if (c.lock && (insn->op == PTWR_MOV || insn->op >= PTWR_SETCC))
 		return false;
 	insn->len = (uint8_t)(c.p - buf);
+	insn->modrm = c.modrm ? (uint8_t)(c.modrm - buf) : 0;
+	insn->rex = c.rex;
 	return true;
+}
+
+static uint64_t sib_address(const uint8_t *p, uint8_t mod, uint8_t rex, const uint64_t gpr[16])
+{
+	unsigned int index = ((*p >> 3) & 7) | ((rex & 2) << 2), base = *p & 7;
+	uint64_t a = index == 4 ? 0 : gpr[index] << (*p >> 6);
+
+	if (base == 5 && mod == 0)
+		return a;
+	return a + gpr[base | ((rex & 1) << 3)];
+}
+
+/* Little-endian displacement of n bytes, sign-extended. */
+static uint64_t displacement(const uint8_t *p, unsigned int n)
+{
+	struct cursor c = { .p = p, .end = p + n };
+
+	return n ? immediate(&c, n) : 0;
+}
+
+uint64_t ptwr_operand(const uint8_t *buf, const struct ptwr_insn *insn, const uint64_t gpr[16], uint64_t rip)
+{
+	const uint8_t *p = buf + insn->modrm;
+	uint8_t mod = *p >> 6, rm = *p & 7;
+	unsigned int disp = mod == 1 ? 1 : mod == 2 ? 4 : 0;
+	uint64_t a;
+
+	if (insn->op >= PTWR_STOS)
+		return gpr[7];
+	if (!insn->modrm) {
+		/* An absolute address in the instruction's last bytes: its lower half will do. */
+		return displacement(buf + insn->len - 8, 4);
+	}
+	p++;
+	if (rm == 4) {
+		if (mod == 0 && (*p & 7) == 5)
+			disp = 4;
+		a = sib_address(p++, mod, insn->rex, gpr);
+	} else if (rm == 5 && mod == 0) {
+		disp = 4;
+		a = rip + insn->len;
+	} else
+		a = gpr[rm | ((insn->rex & 1) << 3)];
+	return a + displacement(p, disp);
 }
 
 /* ---- results */
@@ -333,6 +391,39 @@ static uint64_t step(bool up, uint64_t old, unsigned int size, uint64_t *flags)
 	return r;
 }
 
+static bool condition(unsigned int code, uint64_t f)
+{
+	bool less = !(f & SF) != !(f & OF), r;
+
+	switch (code >> 1) {
+	case 0:
+		r = f & OF;
+		break;
+	case 1:
+		r = f & CF;
+		break;
+	case 2:
+		r = f & ZF;
+		break;
+	case 3:
+		r = f & (CF | ZF);
+		break;
+	case 4:
+		r = f & SF;
+		break;
+	case 5:
+		r = f & PF;
+		break;
+	case 6:
+		r = less;
+		break;
+	default:
+		r = less || (f & ZF);
+		break;
+	}
+	return r != (code & 1);
+}
+
 bool ptwr_compute(const struct ptwr_insn *insn, uint64_t old, uint64_t src, uint64_t acc, uint64_t *new,
 		  uint64_t *flags)
 {
@@ -372,6 +463,9 @@ bool ptwr_compute(const struct ptwr_insn *insn, uint64_t old, uint64_t src, uint
 		break;
 	case PTWR_NOT:
 		*new = ~old;
+		break;
+	case PTWR_SETCC:
+		*new = condition((unsigned int)src, *flags);
 		break;
 	case PTWR_NEG:
 		*new = sub(0, old, 0, size, flags);

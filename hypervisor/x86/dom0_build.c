@@ -214,9 +214,7 @@ static void grant_devices(struct domain *d)
 		deny_ports(d, opt.com1_port, opt.com1_port + 7u);
 	BUG_ON(rangeset_remove(d->iomem_caps, acpi.lapic_base >> PAGE_SHIFT,
 			       acpi.lapic_base >> PAGE_SHIFT));
-	for (unsigned int i = 0; i < acpi.nr_ioapics; i++)
-		BUG_ON(rangeset_remove(d->iomem_caps, acpi.ioapic[i].addr >> PAGE_SHIFT,
-				       acpi.ioapic[i].addr >> PAGE_SHIFT));
+	/* IO-APICs it may look at: their frames are never mapped writable. */
 }
 
 /* ---- vcpus */

@@ -172,6 +172,36 @@ START_TEST(one_operand)
 }
 END_TEST
 
+START_TEST(conditions)
+{
+	for (uint8_t cc = 0; cc < 16; cc++)
+		compare((const uint8_t[]){ 0x0f, (uint8_t)(0x90 | cc), 0x07 }, 3, FLAGS_ALL);
+}
+END_TEST
+
+/* Addresses as the CPU computes them: lea with the same ModRM bytes. */
+START_TEST(operands)
+{
+	static const uint8_t bytes[][8] = { { 0x07 },	     { 0x47, 0x85 }, { 0x87, 1, 2, 3, 0x84 },
+					    { 0x04, 0x02 },  { 0x44, 0xc2, 9 }, { 0x84, 0x97, 1, 0, 0, 0 },
+					    { 0x04, 0xd5, 4, 3, 2, 1 }, { 0x04, 0x27 }, { 0x44, 0x62, 7 } };
+	static const uint8_t len[] = { 1, 2, 5, 2, 3, 6, 6, 2, 3 };
+
+	for (unsigned int i = 0; i < sizeof(len); i++) {
+		struct cpu_state s = { rnd(), rnd(), 2 };
+		uint64_t mem = 0, gpr[16] = { [0] = s.rax, [2] = s.rdx, [7] = (uint64_t)&mem };
+		uint8_t lea[12] = { 0x48, 0x8d }, mov[12] = { 0x48, 0x89 };
+		struct ptwr_insn in;
+
+		memcpy(lea + 2, bytes[i], len[i]); /* lea ..., %rax */
+		memcpy(mov + 2, bytes[i], len[i]);
+		run(lea, 2u + len[i], &mem, &s);
+		ck_assert(ptwr_decode(mov, sizeof(mov), &in));
+		ck_assert_uint_eq(ptwr_operand(mov, &in, gpr, 0), s.rax);
+	}
+}
+END_TEST
+
 static unsigned int length(const uint8_t *b, unsigned int n)
 {
 	struct ptwr_insn in;
@@ -269,6 +299,8 @@ int main(void)
 	tcase_add_test(t, atomics);
 	tcase_add_test(t, bits);
 	tcase_add_test(t, one_operand);
+	tcase_add_test(t, conditions);
+	tcase_add_test(t, operands);
 	suite_add_tcase(s, t);
 	tcase_set_timeout(u, 60);
 	tcase_add_test(u, addressing);

@@ -29,7 +29,9 @@ enum ptwr_op {
 	PTWR_DEC,
 	PTWR_NOT,
 	PTWR_NEG,
-	PTWR_STOS,
+	PTWR_SETCC, /* condition in imm */
+	PTWR_POP, /* the source is on the stack */
+	PTWR_STOS, /* from here on string instructions */
 	PTWR_MOVS,
 };
 
@@ -41,6 +43,8 @@ struct ptwr_insn {
 	bool high_byte;
 	bool has_imm; /* the source is imm, not reg */
 	bool rep; /* string instruction with rep */
+	uint8_t modrm; /* where its ModRM byte is; 0: it has none */
+	uint8_t rex;
 	uint64_t imm;
 };
 
@@ -53,6 +57,12 @@ bool ptwr_decode(const uint8_t *buf, unsigned int n, struct ptwr_insn *insn);
  */
 bool ptwr_compute(const struct ptwr_insn *insn, uint64_t old, uint64_t src, uint64_t acc, uint64_t *new,
 		  uint64_t *flags);
+
+/*
+ * Address of the memory operand without its segment base, from the register values gpr[] (by encoding number). Needed only where
+ * the fault's address may be that of the operand's second part: at the start of a page.
+ */
+uint64_t ptwr_operand(const uint8_t *buf, const struct ptwr_insn *insn, const uint64_t gpr[16], uint64_t rip);
 
 static inline uint64_t ptwr_mask(unsigned int size)
 {

@@ -45,9 +45,9 @@ static void gpr_write(struct cpu_user_regs *regs, const struct ptwr_insn *in, un
 
 static bool source(struct cpu_user_regs *regs, const struct ptwr_insn *in, uint64_t *src)
 {
-	if (in->op == PTWR_MOVS) {
+	if (unlikely(in->op == PTWR_MOVS || in->op == PTWR_POP)) {
 		*src = 0;
-		return !copy_from_guest(src, guest_ptr(regs->rsi), in->size);
+		return !copy_from_guest(src, guest_ptr(in->op == PTWR_POP ? regs->rsp : regs->rsi), in->size);
 	}
 	*src = in->has_imm ? in->imm : *gpr(regs, in->reg) >> (in->high_byte ? 8 : 0);
 	return true;
@@ -68,6 +68,8 @@ static void finish(struct cpu_user_regs *regs, const struct ptwr_insn *in, const
 		gpr_write(regs, in, in->reg, in->high_byte, r->old);
 	else if (in->op == PTWR_CMPXCHG && !r->written)
 		gpr_write(regs, in, 0, false, r->old);
+	else if (in->op == PTWR_POP)
+		regs->rsp += in->size;
 	else if (in->op >= PTWR_STOS) {
 		regs->rdi += (uint64_t)by;
 		if (in->op == PTWR_MOVS)
@@ -118,6 +120,23 @@ static struct frame *target(const struct vcpu *v, uint64_t addr)
 	return f;
 }
 
+/*
+ * Is addr where the operand begins, and does it end in the same entry? An operand that began in the page before faults at the
+ * start of this one: there the instruction's own address is looked at. (Segment bases are taken to be aligned.)
+ */
+static bool aligned(struct cpu_user_regs *regs, uint64_t addr, const uint64_t *bytes, const struct ptwr_insn *in)
+{
+	uint64_t r[16];
+
+	if (likely(addr & (PAGE_SIZE - 1)))
+		return !(addr & (in->size - 1u));
+	for (unsigned int i = 0; i < 16; i++)
+		r[i] = *gpr(regs, i);
+	if (in->op == PTWR_POP)
+		r[4] += in->size; /* its address is computed after the stack pointer moved */
+	return !(ptwr_operand((const uint8_t *)bytes, in, r, regs->rip) & (in->size - 1u));
+}
+
 /* 0 bytes: none of the instruction can be read. The last bytes may lie beyond a page that is not there. */
 static unsigned int fetch(uint64_t rip, uint64_t *bytes)
 {
@@ -138,7 +157,7 @@ bool ptwr_fault(struct vcpu *v, uint64_t addr, struct cpu_user_regs *regs)
 	if (!f)
 		return false;
 	if (unlikely(!ptwr_decode((const uint8_t *)bytes, fetch(regs->rip, bytes), &in)) ||
-	    unlikely(addr & (in.size - 1u)) || unlikely(!source(regs, &in, &src))) {
+	    unlikely(!aligned(regs, addr, bytes, &in)) || unlikely(!source(regs, &in, &src))) {
 		guest_trace("write to a page table at %#lx: unknown instruction at %#lx", addr, regs->rip);
 		return false;
 	}
