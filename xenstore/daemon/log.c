@@ -52,7 +52,10 @@ int xsd_access_log(const char *file, bool on)
 	if (!file)
 		return 0;
 	access_file = fopen(file, "ae");
-	return access_file ? 0 : -1;
+	if (!access_file)
+		return -1;
+	setvbuf(access_file, NULL, _IOLBF, 0);
+	return 0;
 }
 
 /* Texts of the body up to what fits a line; NUL shows as a space, what cannot be printed as a dot. */

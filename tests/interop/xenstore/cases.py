@@ -5,6 +5,7 @@
 The output is canonical (names sorted, numbers that a daemon may choose left out), so that two daemons agree exactly when their
 outputs are equal; compare.py does that. Each case uses fresh connections and its own directory.
 """
+import re
 import socket
 import struct
 import sys
@@ -18,7 +19,7 @@ NAMES = {v: k for k, v in list(globals().items()) if isinstance(v, int) and k.is
 class Conn:
     def __init__(self, path):
         self.s = socket.socket(socket.AF_UNIX)
-        self.s.settimeout(10)
+        self.s.settimeout(2)
         self.s.connect(path)
         self.req = 0
         self.tx = {}
@@ -49,7 +50,9 @@ class Conn:
 
 
 def show(data):
-    return "".join(chr(b) if 32 < b < 127 and b not in (124, 92) else "|" if b == 0 else "\\%02x" % b for b in data)
+    """Bytes as text of one line; a long run of one letter is shortened."""
+    text = "".join(chr(b) if 32 < b < 127 and b not in (124, 92) else "|" if b == 0 else "\\%02x" % b for b in data)
+    return re.sub(r"([a-z]/?)\1{40,}", lambda m: "%s{%d}" % (m.group(1), len(m.group(0)) // len(m.group(1))), text)
 
 
 def canonical(kind, got, data):
