@@ -13,17 +13,17 @@ static uint64_t gdt2[512] __attribute__((aligned(4096)));
 static uint64_t ldt[512] __attribute__((aligned(4096)));
 
 /* Descriptors by access byte: present, DPL 3, code or data. */
-#define DATA_DPL3 0x00cff3000000ffffUL
+#define DATA_DPL3   0x00cff3000000ffffUL
 #define CODE64_DPL3 0x00affb000000ffffUL
 #define CODE32_DPL3 0x00cffb000000ffffUL
-#define DATA_DPL0 0x00cf93000000ffffUL
+#define DATA_DPL0   0x00cf93000000ffffUL
 #define CODE64_DPL0 0x00af9b000000ffffUL
-#define DATA_DPL1 0x00cfb3000000ffffUL
+#define DATA_DPL1   0x00cfb3000000ffffUL
 #define NOT_PRESENT 0x00cf73000000ffffUL
-#define CALL_GATE 0x0000ec0000080000UL
-#define LDT_DESC 0x0000820000000fffUL
-#define TSS_DESC 0x0000890000000067UL
-#define CONFORMING 0x00affe000000ffffUL
+#define CALL_GATE   0x0000ec0000080000UL
+#define LDT_DESC    0x0000820000000fffUL
+#define TSS_DESC    0x0000890000000067UL
+#define CONFORMING  0x00affe000000ffffUL
 
 static long set_gdt(unsigned long mfn, unsigned int entries)
 {
@@ -109,10 +109,8 @@ static void check_bad_tables(void)
 		uint64_t desc;
 		long want;
 	} bad[] = {
-		{ "call gate", CALL_GATE, 0 },
-		{ "LDT", LDT_DESC, -XEN_EINVAL },
-		{ "TSS", TSS_DESC, -XEN_EINVAL },
-		{ "not present", NOT_PRESENT, 0 },
+		{ "call gate", CALL_GATE, 0 },	   { "LDT", LDT_DESC, -XEN_EINVAL },
+		{ "TSS", TSS_DESC, -XEN_EINVAL },  { "not present", NOT_PRESENT, 0 },
 		{ "data of DPL 0", DATA_DPL0, 0 },
 	};
 	char line[80];

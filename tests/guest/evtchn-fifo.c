@@ -68,8 +68,10 @@ static unsigned int dequeue(unsigned int priority)
 	control->head[priority] = word & EVTCHN_FIFO_LINK_MASK;
 	if (!(word & EVTCHN_FIFO_LINK_MASK))
 		__atomic_fetch_and(&control->ready, ~BIT(priority), __ATOMIC_SEQ_CST);
-	__atomic_fetch_and(&words[port], ~(BIT(EVTCHN_FIFO_LINKED) | BIT(EVTCHN_FIFO_PENDING) |
-					   EVTCHN_FIFO_LINK_MASK), __ATOMIC_SEQ_CST);
+	__atomic_fetch_and(&words[port],
+			   ~(BIT(EVTCHN_FIFO_LINKED) | BIT(EVTCHN_FIFO_PENDING) |
+			     EVTCHN_FIFO_LINK_MASK),
+			   __ATOMIC_SEQ_CST);
 	return port;
 }
 
@@ -159,8 +161,9 @@ static void check_order(void)
 	unmask(c.to);
 	while (dequeue(EVTCHN_FIFO_PRIORITY_DEFAULT))
 		;
-	check("sends", evtchn_send(b.from) | evtchn_send(a.from) | evtchn_send(c.from) |
-			       evtchn_send(b.from), 0);
+	check("sends",
+	      evtchn_send(b.from) | evtchn_send(a.from) | evtchn_send(c.from) | evtchn_send(b.from),
+	      0);
 	check("first in", dequeue(EVTCHN_FIFO_PRIORITY_DEFAULT) == b.to, 1);
 	check("second in", dequeue(EVTCHN_FIFO_PRIORITY_DEFAULT) == a.to, 1);
 	check("third in", dequeue(EVTCHN_FIFO_PRIORITY_DEFAULT) == c.to, 1);

@@ -90,8 +90,7 @@ static void check_setup(void)
 	      -XEN_EINVAL);
 	set_xen_guest_handle(s.frame_list, (xen_pfn_t *)0x1000);
 	check("setup_table into an unmapped page",
-	      hc_grant_table_op(GNTTABOP_setup_table, &s, 1) ?: s.status,
-	      GNTST_bad_virt_addr);
+	      hc_grant_table_op(GNTTABOP_setup_table, &s, 1) ?: s.status, GNTST_bad_virt_addr);
 	memset(&v, 0, sizeof(v));
 	v.dom = DOMID_SELF;
 	check("get_version", hc_grant_table_op(GNTTABOP_get_version, &v, 1), 0);
@@ -128,7 +127,8 @@ static void check_map(void)
 	      GTF_permit_access | GTF_reading | GTF_writing);
 	check("map it a second time", map_ref(0, 10, window2, GNTMAP_host_map | GNTMAP_readonly),
 	      GNTST_okay);
-	check("write to the read-only mapping", FAULT("movb $1, (%0)", "r"(window2)).vector, VEC_PF);
+	check("write to the read-only mapping", FAULT("movb $1, (%0)", "r"(window2)).vector,
+	      VEC_PF);
 	check("a plain change of a granted mapping", map_page(window2, 0), 0);
 	check("unmap the second", unmap_ref(last_handle, window2), GNTST_general_error);
 	check("still in use", table[10].flags & (GTF_reading | GTF_writing),
@@ -170,12 +170,12 @@ static void check_bad_map(void)
 	check("neither host nor device", map_ref(0, 10, window, 0), GNTST_bad_gntref);
 	check("device map only", map_ref(0, 10, 0, GNTMAP_device_map), GNTST_okay);
 	unmap_ref(last_handle, 0);
-	check("an address without page tables", map_ref(0, 10, (void *)0x10000000000UL,
-							GNTMAP_host_map), GNTST_general_error);
-	check("a hypervisor address", map_ref(0, 10, (void *)HYPERVISOR_VIRT_START,
-					      GNTMAP_host_map), GNTST_general_error);
-	check("a non-canonical address", map_ref(0, 10, (void *)0x8000000000000000UL,
-						 GNTMAP_host_map), GNTST_general_error);
+	check("an address without page tables",
+	      map_ref(0, 10, (void *)0x10000000000UL, GNTMAP_host_map), GNTST_general_error);
+	check("a hypervisor address",
+	      map_ref(0, 10, (void *)HYPERVISOR_VIRT_START, GNTMAP_host_map), GNTST_general_error);
+	check("a non-canonical address",
+	      map_ref(0, 10, (void *)0x8000000000000000UL, GNTMAP_host_map), GNTST_general_error);
 	check("no reference was kept", table[10].flags & (GTF_reading | GTF_writing),
 	      GTF_reading | GTF_writing);
 	table[13].domid = 0;
@@ -192,8 +192,8 @@ static void check_bad_map(void)
 	check("no frame", map_ref(0, 14, window, GNTMAP_host_map), GNTST_bad_page);
 	table[14].flags = GTF_accept_transfer;
 	check("a transfer entry", map_ref(0, 14, window, GNTMAP_host_map), GNTST_general_error);
-	check("no user mapping",
-	      map_ref(0, 10, window, GNTMAP_host_map | GNTMAP_application_map), GNTST_okay);
+	check("no user mapping", map_ref(0, 10, window, GNTMAP_host_map | GNTMAP_application_map),
+	      GNTST_okay);
 	check("unmap it", unmap_ref(last_handle, window), GNTST_okay);
 }
 

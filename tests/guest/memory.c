@@ -41,7 +41,8 @@ static void check_sizes(void)
 		   hc_memory_op(XENMEM_maximum_reservation, &self) >= now);
 	check("maximum_gpfn is nr_pages - 1",
 	      hc_memory_op(XENMEM_maximum_gpfn, &self) >= 0 ||
-		      hc_memory_op(XENMEM_maximum_gpfn, &self) == -XEN_ENOSYS, 1);
+		      hc_memory_op(XENMEM_maximum_gpfn, &self) == -XEN_ENOSYS,
+	      1);
 	check("current_reservation of domain 5", hc_memory_op(XENMEM_current_reservation, &five),
 	      -XEN_ESRCH);
 	check("current_reservation from an unmapped page",
@@ -55,8 +56,8 @@ static void check_decrease(void)
 	long before = current_pages();
 	xen_pfn_t list[3] = { mfn };
 
-	check("decrease of a mapped page is counted", reservation_of(list, 1, 0,
-								    XENMEM_decrease_reservation), 1);
+	check("decrease of a mapped page is counted",
+	      reservation_of(list, 1, 0, XENMEM_decrease_reservation), 1);
 	/* The mapping keeps the frame alive; taking it away gives the frame back. */
 	((volatile char *)page[0])[0] = 1;
 	check("unmap it", map_page(page[0], 0), 0);
@@ -97,14 +98,12 @@ static void check_bad(void)
 	check("list in an unmapped page",
 	      reservation_of((void *)0x1000, 1, 0, XENMEM_decrease_reservation), 0);
 	check("list in the hypervisor",
-	      reservation_of((void *)HYPERVISOR_VIRT_START, 1, 0, XENMEM_decrease_reservation),
-	      0);
+	      reservation_of((void *)HYPERVISOR_VIRT_START, 1, 0, XENMEM_decrease_reservation), 0);
 	check("a wild order", reservation_of(list, 1, 40, XENMEM_increase_reservation), 0);
 	check("a large order", reservation_of(list, 1, 19, XENMEM_increase_reservation), 0);
-	check("a wild count", reservation_of((void *)0x1000, 1UL << 62, 0,
-					     XENMEM_decrease_reservation), 0);
-	check("argument in an unmapped page", hc_memory_op(XENMEM_decrease_reservation, 0x1000),
-	      0);
+	check("a wild count",
+	      reservation_of((void *)0x1000, 1UL << 62, 0, XENMEM_decrease_reservation), 0);
+	check("argument in an unmapped page", hc_memory_op(XENMEM_decrease_reservation, 0x1000), 0);
 	memset(&r, 0, sizeof(r));
 	set_xen_guest_handle(r.extent_start, list);
 	r.nr_extents = 1;
@@ -167,7 +166,8 @@ static void check_maps(void)
 	uint64_t ram = 0;
 
 	set_xen_guest_handle(m.buffer, (void *)map);
-	check("memory_map before anybody set one", hc_memory_op(XENMEM_memory_map, &m), -XEN_ENOSYS);
+	check("memory_map before anybody set one", hc_memory_op(XENMEM_memory_map, &m),
+	      -XEN_ENOSYS);
 	check("machine_memory_map", hc_memory_op(XENMEM_machine_memory_map, &m), 0);
 	info("machine map of %u entries", m.nr_entries);
 	check_true("it has entries", m.nr_entries >= 3 && m.nr_entries < ARRAY_SIZE(map));

@@ -54,10 +54,10 @@ static void check_callbacks(void)
 	check("callback: non-canonical address",
 	      callback(CALLBACKTYPE_failsafe, 0x8000000000000000UL, CALLBACKOP_register),
 	      -XEN_EINVAL);
-	check("callback: sysenter", callback(CALLBACKTYPE_sysenter, UL(sysenter_entry),
-					     CALLBACKOP_register), 0);
-	check("callback: syscall32", callback(CALLBACKTYPE_syscall32, UL(syscall32_entry),
-					      CALLBACKOP_register), 0);
+	check("callback: sysenter",
+	      callback(CALLBACKTYPE_sysenter, UL(sysenter_entry), CALLBACKOP_register), 0);
+	check("callback: syscall32",
+	      callback(CALLBACKTYPE_syscall32, UL(syscall32_entry), CALLBACKOP_register), 0);
 	check("callback: nmi", callback(CALLBACKTYPE_nmi, UL(nmi_entry), CALLBACKOP_register), 0);
 	check("callback: unregister nmi", callback(CALLBACKTYPE_nmi, 0, CALLBACKOP_unregister), 0);
 	check("callback: unregister event", callback(CALLBACKTYPE_event, 0, CALLBACKOP_unregister),
@@ -96,9 +96,9 @@ static void check_nmi(void)
 static void check_assist(void)
 {
 	static const unsigned int known[] = {
-		VMASST_TYPE_4gb_segments, VMASST_TYPE_4gb_segments_notify,
+		VMASST_TYPE_4gb_segments,	 VMASST_TYPE_4gb_segments_notify,
 		VMASST_TYPE_writable_pagetables, VMASST_TYPE_pae_extended_cr3,
-		VMASST_TYPE_architectural_iopl, VMASST_TYPE_runstate_update_flag,
+		VMASST_TYPE_architectural_iopl,	 VMASST_TYPE_runstate_update_flag,
 		VMASST_TYPE_m2p_strict,
 	};
 	char line[60];
@@ -227,8 +227,8 @@ static void check_compat(void)
 	op.cmd = EVTCHNOP_alloc_unbound;
 	op.u.alloc_unbound.dom = DOMID_SELF;
 	op.u.alloc_unbound.remote_dom = DOMID_SELF;
-	check("old event_channel_op: alloc",
-	      hypercall1(__HYPERVISOR_event_channel_op_compat, &op), 0);
+	check("old event_channel_op: alloc", hypercall1(__HYPERVISOR_event_channel_op_compat, &op),
+	      0);
 	check("old event_channel_op: port", op.u.alloc_unbound.port > 0, 1);
 	check("old sched_op: yield", hypercall2(__HYPERVISOR_sched_op_compat, SCHEDOP_yield, 0), 0);
 	check("old sched_op: unknown", hypercall2(__HYPERVISOR_sched_op_compat, 99, 0),

@@ -36,8 +36,8 @@ static void check_results(void)
 	check("refused update_va_mapping", (long)list[3].result, -XEN_EINVAL);
 	check("after the failure", (long)list[4].result, PAGE_SIZE);
 	check("wild number", (long)list[5].result, -XEN_ENOSYS);
-	check("it was done: the page is read-only",
-	      FAULT("movb $0, (%0)", "r"(page)).vector, VEC_PF);
+	check("it was done: the page is read-only", FAULT("movb $0, (%0)", "r"(page)).vector,
+	      VEC_PF);
 	set_page_flags(page, PTE_RW);
 }
 

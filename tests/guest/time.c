@@ -191,11 +191,11 @@ static void check_runstate(void)
 	sum = area.time[RUNSTATE_blocked];
 	hc_sched_op(SCHEDOP_block, 0);
 	check_true("the area counts blocked time", area.time[RUNSTATE_blocked] > sum);
-	check("get_runstate into an unmapped page",
-	      hc_vcpu_op(VCPUOP_get_runstate_info, 0, 0x1000), -XEN_EFAULT);
-	reg.addr.p = HYPERVISOR_VIRT_START;
-	check("an area in the hypervisor", hc_vcpu_op(VCPUOP_register_runstate_memory_area, 0, &reg),
+	check("get_runstate into an unmapped page", hc_vcpu_op(VCPUOP_get_runstate_info, 0, 0x1000),
 	      -XEN_EFAULT);
+	reg.addr.p = HYPERVISOR_VIRT_START;
+	check("an area in the hypervisor",
+	      hc_vcpu_op(VCPUOP_register_runstate_memory_area, 0, &reg), -XEN_EFAULT);
 	reg.addr.v = NULL;
 	check("no area", hc_vcpu_op(VCPUOP_register_runstate_memory_area, 0, &reg), 0);
 }
@@ -206,8 +206,10 @@ static void check_time_area(void)
 	struct vcpu_register_time_memory_area reg;
 
 	reg.addr.v = &area;
-	check("register a time area", hc_vcpu_op(VCPUOP_register_vcpu_time_memory_area, 0, &reg), 0);
-	check_true("it is filled", area.tsc_to_system_mul == this_vcpu_info()->time.tsc_to_system_mul);
+	check("register a time area", hc_vcpu_op(VCPUOP_register_vcpu_time_memory_area, 0, &reg),
+	      0);
+	check_true("it is filled",
+		   area.tsc_to_system_mul == this_vcpu_info()->time.tsc_to_system_mul);
 	reg.addr.v = NULL;
 	check("no time area", hc_vcpu_op(VCPUOP_register_vcpu_time_memory_area, 0, &reg), 0);
 }
