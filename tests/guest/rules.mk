@@ -33,4 +33,4 @@ $(B)/guest/%.elf: $(B)/guest/%.o $(GUEST_LIB_O) tests/guest/lib/guest.lds
 guests: $(GUEST_ELFS)
 
 # `make check-guest` runs tests/guest/run.py on these.
-check-guest check: guests
+check-guest check: guests xen
