@@ -32,5 +32,7 @@ long domctl_get_cpu_policy(struct xen_domctl *op, struct domain *d);
 long domctl_set_cpu_policy(struct xen_domctl *op, struct domain *d);
 long sysctl_get_cpu_policy(struct xen_sysctl *op);
 long sysctl_get_cpu_featureset(struct xen_sysctl *op);
+/* The first n feature words of the machine. */
+void cpu_feature_words(uint32_t *words, unsigned int n);
 
 #endif

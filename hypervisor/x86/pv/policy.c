@@ -147,6 +147,14 @@ static void feature_words(cpuid_source src, uint32_t *w)
 	w[10] = l71.a;
 }
 
+void cpu_feature_words(uint32_t *words, unsigned int n)
+{
+	uint32_t all[NR_FEATURE_WORDS] = { 0 };
+
+	feature_words(from_machine, all);
+	memcpy(words, all, MIN(n, (unsigned int)NR_FEATURE_WORDS) * sizeof(*words));
+}
+
 long sysctl_get_cpu_featureset(struct xen_sysctl *op)
 {
 	struct xen_sysctl_cpu_featureset *f = &op->u.cpu_featureset;
