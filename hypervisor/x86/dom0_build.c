@@ -156,22 +156,10 @@ static void write_tables(struct build *b)
 	}
 }
 
-/* The module's first word is the file's name. */
-static const char *kernel_args(const char *cmdline)
-{
-	while (*cmdline == ' ')
-		cmdline++;
-	while (*cmdline && *cmdline != ' ')
-		cmdline++;
-	while (*cmdline == ' ')
-		cmdline++;
-	return cmdline;
-}
-
 static void write_start_info(struct build *b)
 {
 	start_info_t *si = pfn_virt(b, b->l.start_info.pfn);
-	const char *args = kernel_args(boot_info.module[0].cmdline);
+	const char *args = boot_info.module[0].cmdline;
 	size_t n = MIN(strlen(args), sizeof(si->cmd_line) - 1);
 
 	memcpy(si->magic, "xen-3.0-x86_64", sizeof("xen-3.0-x86_64"));
@@ -274,7 +262,7 @@ static void create(struct build *b)
 static void parse_kernel(struct build *b, void **image, unsigned int *order)
 {
 	const struct boot_module *m = &boot_info.module[0];
-	const char *name = m->cmdline, *err;
+	const char *err;
 	struct xenelf_payload payload;
 	size_t size;
 	s_time_t t0 = now();
@@ -283,12 +271,12 @@ static void parse_kernel(struct build *b, void **image, unsigned int *order)
 		hv_panic("no dom0 kernel: give a PV kernel as the first boot module\n");
 	err = xenelf_bzimage_payload(&payload, phys_to_virt(m->start), m->end - m->start);
 	if (err)
-		hv_panic("dom0 kernel '%s': %s\n", name, err);
+		hv_panic("dom0 kernel (the first boot module): %s\n", err);
 	*image = NULL;
 	if (payload.format != XENELF_FMT_ELF) {
 		err = unpack(&payload, image, &size, order);
 		if (err)
-			hv_panic("dom0 kernel '%s' %s\n", name, err);
+			hv_panic("dom0 kernel (the first boot module) %s\n", err);
 		log_info("dom0 kernel: %zu KiB of %s unpacked to %zu KiB in %ld ms\n",
 			 payload.size >> 10, xenelf_format_name(payload.format), size >> 10,
 			 (now() - t0) / 1000000);
@@ -296,7 +284,7 @@ static void parse_kernel(struct build *b, void **image, unsigned int *order)
 	} else
 		err = xenelf_parse(&b->elf, payload.data, payload.size);
 	if (err)
-		hv_panic("dom0 kernel '%s': %s\n", name, err);
+		hv_panic("dom0 kernel (the first boot module): %s\n", err);
 }
 
 /* The boot modules' pages go back to the heap once they are copied. */

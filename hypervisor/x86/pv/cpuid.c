@@ -93,7 +93,8 @@ static void basic_leaf(struct vcpu *v, struct cpuid *r, uint32_t leaf, uint32_t 
 		r->c |= L1_ECX_HYPERVISOR;
 		if (!cpu.xsave)
 			r->c &= ~(B(26) | B(28) | B(12) | B(29));
-		else if (v->pv.cr4 & CR4_OSXSAVE)
+		else
+			/* On from the start: kernels take its absence for "XSAVE is forbidden here". */
 			r->c |= L1_ECX_OSXSAVE;
 		r->d &= ~(v->domain->is_hardware ? L1_EDX_HIDDEN & ~L1_EDX_MTRR :
 						   L1_EDX_HIDDEN | L1_EDX_ACPI);

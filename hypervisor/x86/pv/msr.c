@@ -9,6 +9,10 @@
 #define MSR_MISC_FEATURES 0x140
 #define MSR_MISC_ENABLE 0x1a0
 #define MSR_UCODE_REV 0x8b
+#define MSR_MCG_CAP 0x179
+#define MSR_MCG_STATUS 0x17a
+#define MSR_MC0_CTL 0x400
+#define MC_BANKS 2 /* virtual machine-check banks, in which nothing ever happens */
 #define MSR_HWCR 0xc0010015u
 #define MSR_DE_CFG 0xc0011029u
 
@@ -49,6 +53,15 @@ bool pv_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *val)
 	case MSR_UCODE_REV:
 	case MSR_MISC_ENABLE:
 		return rdmsr_safe(msr, val);
+	case MSR_MCG_CAP:
+		*val = MC_BANKS;
+		return true;
+	case MSR_MCG_STATUS:
+		*val = 0;
+		return true;
+	case MSR_MC0_CTL ... MSR_MC0_CTL + 4 * MC_BANKS - 1:
+		*val = msr & 3 ? 0 : ~0UL;
+		return true;
 	default:
 		return false;
 	}
@@ -73,6 +86,8 @@ bool pv_wrmsr(struct vcpu *v, uint32_t msr, uint64_t val)
 		wrmsr(MSR_TSC_AUX, val);
 		return true;
 	case MSR_UCODE_REV:
+	case MSR_MCG_STATUS:
+	case MSR_MC0_CTL ... MSR_MC0_CTL + 4 * MC_BANKS - 1:
 		return true;
 	case MSR_EFER:
 	case MSR_MISC_ENABLE:
