@@ -99,19 +99,17 @@ void ioapic_eoi(unsigned int gsi, uint8_t vector)
 		ioapic[i].regs[0x10] = vector;
 }
 
-/* PHYSDEVOP_apic_read: register `reg` of the I/O APIC at pa; all ones when there is none. */
-uint32_t ioapic_reg_read(uint64_t pa, uint32_t reg)
+bool ioapic_reg_read(uint64_t pa, uint32_t reg, uint32_t *v)
 {
 	for (unsigned int i = 0; i < acpi.nr_ioapics; i++) {
 		uint64_t flags;
-		uint32_t v;
 
 		if (acpi.ioapic[i].addr != pa)
 			continue;
 		flags = spin_lock_irqsave(&ioapic_lock);
-		v = rd(i, reg);
+		*v = rd(i, reg & 0xff);
 		spin_unlock_irqrestore(&ioapic_lock, flags);
-		return v;
+		return true;
 	}
-	return ~0u;
+	return false;
 }

@@ -58,14 +58,15 @@ long hc_physdev_alloc_irq_vector(struct physdev_irq *a)
 
 long hc_physdev_apic_read(struct physdev_apic *a)
 {
-	a->value = ioapic_reg_read(a->apic_physbase, a->reg);
-	return 0;
+	return ioapic_reg_read(a->apic_physbase, a->reg, &a->value) ? 0 : -XEN_EINVAL;
 }
 
 /* Redirection entries are ours: what domain 0 wants to say comes with setup_gsi. */
 long hc_physdev_apic_write(struct physdev_apic *a)
 {
-	return 0;
+	uint32_t now_there;
+
+	return ioapic_reg_read(a->apic_physbase, a->reg, &now_there) ? 0 : -XEN_EINVAL;
 }
 
 static int map_gsi(struct domain *d, struct physdev_map_pirq *a)

@@ -21,6 +21,7 @@ void ioapic_init(void);
 void ioapic_set(unsigned int gsi, uint8_t vector, unsigned int cpu, bool level, bool low, bool masked);
 void ioapic_mask(unsigned int gsi, bool masked);
 void ioapic_eoi(unsigned int gsi, uint8_t vector);
-uint32_t ioapic_reg_read(uint64_t pa, uint32_t reg);
+/* Register `reg` of the I/O APIC at pa, for PHYSDEVOP_apic_read. False: there is none. */
+bool ioapic_reg_read(uint64_t pa, uint32_t reg, uint32_t *v);
 
 #endif
