@@ -92,15 +92,16 @@ static void restart_file(void)
 
 static void random_path(char *body)
 {
-	static const char *const top[] = { "/s", "x", "/local/domain/1", "/local/domain/2", "/s/t" };
+	static const char *const top[] = { "/s", "x", "/local/domain/1", "/local/domain/2",
+					   "/s/t" };
 
 	sprintf(body, "%s/n%u|", top[rnd(5)], rnd(4));
 }
 
 static void random_request(struct xs_conn *c, uint32_t tx)
 {
-	static const uint32_t types[] = { XS_WRITE,  XS_WRITE,	  XS_MKDIR, XS_RM,     XS_SET_PERMS,
-					  XS_WATCH, XS_UNWATCH, XS_READ,	XS_DIRECTORY };
+	static const uint32_t types[] = { XS_WRITE, XS_WRITE,	XS_MKDIR, XS_RM,       XS_SET_PERMS,
+					  XS_WATCH, XS_UNWATCH, XS_READ,  XS_DIRECTORY };
 	uint32_t type = types[rnd(9)];
 	char body[128];
 
@@ -108,8 +109,8 @@ static void random_request(struct xs_conn *c, uint32_t tx)
 	if (type == XS_WRITE)
 		sprintf(body + strlen(body), "value %u", rnd(1000));
 	if (type == XS_SET_PERMS)
-		sprintf(body + strlen(body), "%c%u|%c%u|", "nrwb"[rnd(4)], c->domid, "nrwb"[rnd(4)],
-			rnd(5));
+		sprintf(body + strlen(body), "%c%u|%c%u|", "nrwb"[rnd(4)], c -> domid,
+			"nrwb"[rnd(4)], rnd(5));
 	if (type == XS_WATCH || type == XS_UNWATCH)
 		sprintf(body + strlen(body), "t%u|", rnd(3));
 	ask(c, type, tx, body);
@@ -134,7 +135,8 @@ static void random_step(void)
 		ask(dom0, rnd(8) ? XS_RESUME : XS_RELEASE, 0, text);
 		break;
 	case 2:
-		snprintf(text, sizeof(text), "/local/domain/%u|n%u|", 1 + rnd(NGUEST), 1 + rnd(NGUEST));
+		snprintf(text, sizeof(text), "/local/domain/%u|n%u|", 1 + rnd(NGUEST),
+			 1 + rnd(NGUEST));
 		ask(dom0, XS_SET_PERMS, 0, text);
 		break;
 	case 3:

@@ -197,7 +197,8 @@ static int do_list(struct xsc *x, xsc_txn t, const struct opts *o, int argc, cha
 			return fail(argv[i], "list");
 		for (k = 0; k < n; k++)
 			if (o->paths)
-				fprintf(out, "%s/%s\n", strcmp(argv[i], "/") ? argv[i] : "", kids[k]);
+				fprintf(out, "%s/%s\n", strcmp(argv[i], "/") ? argv[i] : "",
+					kids[k]);
 			else
 				fprintf(out, "%s\n", kids[k]);
 		free(kids);

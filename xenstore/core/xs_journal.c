@@ -498,7 +498,9 @@ static const char *apply_watch(struct xs_conn *c, struct in *in, enum xs_j kind)
 	const char *path = get_text(in), *token = get_text(in);
 	struct xs_watch *w;
 
-	if (in->bad || rel > strlen(path) || strlen(path) - rel + strlen(token) + 2 > XENSTORE_PAYLOAD_MAX || (path[0] != '@' && !xs_path_valid(path)))
+	if (in->bad || rel > strlen(path) ||
+	    strlen(path) - rel + strlen(token) + 2 > XENSTORE_PAYLOAD_MAX ||
+	    (path[0] != '@' && !xs_path_valid(path)))
 		return "a watch";
 	if (kind == XS_J_WATCH)
 		return xs_watch_add(c, path, rel, token, depth, &w) ? "a new watch" : NULL;

@@ -18,25 +18,25 @@
 
 enum xs_j {
 	XS_J_NODE = 1, /* path, permissions, value: a node of a snapshot */
-	XS_J_WRITE,    /* owner, path, value */
-	XS_J_RM,       /* path */
-	XS_J_PERMS,    /* path, permissions */
-	XS_J_SPECIAL,  /* 0 introduce, 1 release; permissions */
-	XS_J_QUOTA,    /* quota, limit */
-	XS_J_DOMAIN,   /* domid, mfn, port */
-	XS_J_PORT,     /* domid, port */
-	XS_J_STATE,    /* domid, shutdown, target */
-	XS_J_GONE,     /* domid */
-	XS_J_WATCH,    /* domid, rel, depth, path, token */
-	XS_J_UNWATCH,  /* domid, rel, path, token */
-	XS_J_LOST,     /* domid, rel, lost, path, token */
-	XS_J_TXN,      /* domid, id, open */
-	XS_J_IN,       /* domid, bytes taken from the ring */
-	XS_J_USED,     /* domid, bytes of requests done */
-	XS_J_OUT,      /* domid, bytes of answers and events */
-	XS_J_POS,      /* domid, ring positions: next byte to take, first byte of out */
-	XS_J_RESET,    /* domid: the ring starts afresh */
-	XS_J_START,    /* generation counter: a snapshot begins, the tree is empty */
+	XS_J_WRITE, /* owner, path, value */
+	XS_J_RM, /* path */
+	XS_J_PERMS, /* path, permissions */
+	XS_J_SPECIAL, /* 0 introduce, 1 release; permissions */
+	XS_J_QUOTA, /* quota, limit */
+	XS_J_DOMAIN, /* domid, mfn, port */
+	XS_J_PORT, /* domid, port */
+	XS_J_STATE, /* domid, shutdown, target */
+	XS_J_GONE, /* domid */
+	XS_J_WATCH, /* domid, rel, depth, path, token */
+	XS_J_UNWATCH, /* domid, rel, path, token */
+	XS_J_LOST, /* domid, rel, lost, path, token */
+	XS_J_TXN, /* domid, id, open */
+	XS_J_IN, /* domid, bytes taken from the ring */
+	XS_J_USED, /* domid, bytes of requests done */
+	XS_J_OUT, /* domid, bytes of answers and events */
+	XS_J_POS, /* domid, ring positions: next byte to take, first byte of out */
+	XS_J_RESET, /* domid: the ring starts afresh */
+	XS_J_START, /* generation counter: a snapshot begins, the tree is empty */
 };
 
 /* The writers do nothing when the store has no journal; out of memory sets store->jbroken. */

@@ -31,8 +31,8 @@ struct req {
 
 struct handler {
 	int (*fn)(struct req *r);
-	uint8_t args;  /* texts with a NUL at the start of the body, at least */
-	bool exact;    /* so many and nothing behind them */
+	uint8_t args; /* texts with a NUL at the start of the body, at least */
+	bool exact; /* so many and nothing behind them */
 	bool priv; /* dom0 only */
 	bool no_txn; /* a transaction id is ignored */
 	bool has_path; /* argv[0] is a path, made absolute in r->path */

@@ -117,7 +117,7 @@ struct xs_txn {
 	uint32_t nbucket, ntouch;
 	struct xs_op *op;
 	uint32_t nop, cap_op;
-	bool doomed;	  /* survived a restart only in name: ends with EAGAIN */
+	bool doomed; /* survived a restart only in name: ends with EAGAIN */
 	uint32_t barrier; /* operations before this one may no longer be merged with later ones */
 };
 
@@ -129,12 +129,12 @@ struct xs_conn {
 	uint16_t domid; /* 0 for sockets */
 	uint16_t target; /* acts for this domain too, or XS_NO_DOMID */
 	bool broken; /* an answer could not be queued: the owner must close it */
-	bool ring;   /* a domain's: kept in the journal */
+	bool ring; /* a domain's: kept in the journal */
 	uint32_t nwatch, ntxn, nlost;
 	uint32_t next_txn;
 	struct xs_watch *watch, *watch_tail;
 	struct xs_txn *txn;
-	struct xs_buf in;  /* received, not yet handled; kept by the owner */
+	struct xs_buf in; /* received, not yet handled; kept by the owner */
 	struct xs_buf out; /* whole messages; the owner takes from the front */
 	/* Positions in a ring's two streams: the next byte to receive, the first byte of out. */
 	uint32_t in_at, out_at;
@@ -163,9 +163,9 @@ struct xs_store {
 	const struct xs_host *host;
 	void *ctx;
 	uint32_t nwatch, nconn;
-	bool journal;	    /* changes go to jlog, see xs_journal.h */
-	bool jbroken;	    /* jlog lacks something: only a snapshot helps */
-	bool replay;	    /* changes come from a journal: no answers, no events */
+	bool journal; /* changes go to jlog, see xs_journal.h */
+	bool jbroken; /* jlog lacks something: only a snapshot helps */
+	bool replay; /* changes come from a journal: no answers, no events */
 	struct xs_buf jlog; /* changes that are not durable yet */
 };
 

@@ -41,8 +41,7 @@ int xs_txn_begin(struct xs_conn *c, uint32_t *id)
 {
 	struct xs_txn *t;
 
-	if (!xs_conn_priv(c) && !c->store->replay &&
-	    c->ntxn >= c->store->quota[XS_Q_TRANSACTIONS])
+	if (!xs_conn_priv(c) && !c->store->replay && c->ntxn >= c->store->quota[XS_Q_TRANSACTIONS])
 		return xs_refuse(c, XS_Q_TRANSACTIONS, "", ENOSPC);
 	t = xs_alloc(sizeof(*t));
 	if (!t)

@@ -19,10 +19,10 @@
 #include "xenstore/core/xs_journal.h"
 #include "xsd.h"
 
-#define WINDOW (256 * 1024ul)
-#define ALIGN 8ul
+#define WINDOW	    (256 * 1024ul)
+#define ALIGN	    8ul
 /* Instead of a length: go on at the next window. */
-#define SKIP 0xffffffffu
+#define SKIP	    0xffffffffu
 /* A file shorter than this is not worth a new snapshot. */
 #define COMPACT_MIN (4 * 1024 * 1024ul)
 
@@ -42,7 +42,7 @@ struct journal {
 	char path[4000];
 	int fd;
 	char *map;
-	size_t at;	  /* offset of the next group in the file */
+	size_t at; /* offset of the next group in the file */
 	size_t map_start; /* what of the file is mapped */
 	size_t map_len;
 	size_t snapshot_len; /* length of the file right after the snapshot */
@@ -220,8 +220,7 @@ void xsd_journal_commit(struct xsd *d)
 	if (!err)
 		xs_buf_take(log, log->len);
 	/* A snapshot holds it all too, and may need less room. */
-	if ((err || d->store->jbroken ||
-	     (j->at > COMPACT_MIN && j->at > 4 * j->snapshot_len)) &&
+	if ((err || d->store->jbroken || (j->at > COMPACT_MIN && j->at > 4 * j->snapshot_len)) &&
 	    compact(d))
 		give_up(d);
 }
@@ -277,7 +276,8 @@ static int take_up(struct xsd *d, const char *path, const char *file, size_t siz
 
 	if (size < sizeof(*h) || memcmp(h->magic, magic, sizeof(magic)) || h->window != WINDOW) {
 		xsd_log(XSD_ERR,
-			"%s is no journal of this version; move it away, or name another one with --journal",
+			"%s is no journal of this version; move it away, or name another one with "
+			"--journal",
 			path);
 		return -1;
 	}
@@ -292,14 +292,17 @@ static int take_up(struct xsd *d, const char *path, const char *file, size_t siz
 		return 0;
 	if (!d->opt.repair) {
 		xsd_log(XSD_ERR,
-			"journal %s is damaged at offset %zu: %s; --repair accepts what is before that",
+			"journal %s is damaged at offset %zu: %s; --repair accepts what is before "
+			"that",
 			path, at, bad);
 		return -1;
 	}
 	snprintf(aside, sizeof(aside), "%s.damaged", path);
 	rename(path, aside);
-	xsd_log(XSD_WARN, "journal %s was damaged at offset %zu: %s; what was before that is taken "
-		"up, the file is kept as %s", path, at, bad, aside);
+	xsd_log(XSD_WARN,
+		"journal %s was damaged at offset %zu: %s; what was before that is taken "
+		"up, the file is kept as %s",
+		path, at, bad, aside);
 	return repair(d, file, at);
 }
 
@@ -343,7 +346,9 @@ int xsd_journal_open(struct xsd *d, const char *path)
 	d->journal = j;
 	if (!compact(d))
 		return 0;
-	xsd_log(XSD_ERR, "cannot write journal %s: %s; name another place with --journal, or use "
-		"--no-journal", path, strerror(errno));
+	xsd_log(XSD_ERR,
+		"cannot write journal %s: %s; name another place with --journal, or use "
+		"--no-journal",
+		path, strerror(errno));
 	return -1;
 }

@@ -59,8 +59,8 @@ int xsd_access_log(const char *file, bool on)
 }
 
 /* Texts of the body up to what fits a line; NUL shows as a space, what cannot be printed as a dot. */
-static void access_line(FILE *to, const struct xs_conn *c, const char *name, const struct xsd_sockmsg *h,
-			const char *body)
+static void access_line(FILE *to, const struct xs_conn *c, const char *name,
+			const struct xsd_sockmsg *h, const char *body)
 {
 	char text[128];
 	uint32_t i;
@@ -75,11 +75,29 @@ static void access_line(FILE *to, const struct xs_conn *c, const char *name, con
 void xsd_access(const struct xs_conn *c, const struct xsd_sockmsg *h, const char *body)
 {
 	static const char *const names[] = {
-		"control",	"directory",  "read",	     "get_perms", "watch",
-		"unwatch",	"start",      "end",	     "introduce", "release",
-		"domain_path",	"write",      "mkdir",	     "rm",	  "set_perms",
-		"watch_event",	"error",      "introduced",  "resume",	  "set_target",
-		"20",		"reset_watches", "directory_part",
+		"control",
+		"directory",
+		"read",
+		"get_perms",
+		"watch",
+		"unwatch",
+		"start",
+		"end",
+		"introduce",
+		"release",
+		"domain_path",
+		"write",
+		"mkdir",
+		"rm",
+		"set_perms",
+		"watch_event",
+		"error",
+		"introduced",
+		"resume",
+		"set_target",
+		"20",
+		"reset_watches",
+		"directory_part",
 	};
 	const size_t num = sizeof(names) / sizeof(names[0]);
 

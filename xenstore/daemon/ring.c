@@ -130,7 +130,8 @@ void xsd_ring_resume(struct ring *r)
 	/* What we had taken is in the journal; what we had given is as far as the page says. */
 	r->page->req_cons = c->in_at;
 	if (given > c->out.len)
-		ring_bad(r, XENSTORE_ERROR_RINGIDX, "its response index does not match the journal");
+		ring_bad(r, XENSTORE_ERROR_RINGIDX,
+			 "its response index does not match the journal");
 	else
 		xs_conn_sent(c, given);
 	r->page->server_features = FEATURES;
@@ -169,8 +170,7 @@ void xsd_ring_run(struct ring *r)
 	moved += ring_give(r);
 	xsd_undirty(&r->peer);
 	/* Came more while we worked, or is there room now for requests that were kept? One more turn, later. */
-	if (!r->bad && xs_conn_ready(r->peer.conn) &&
-	    (stalled || r->page->req_prod != c->in_at))
+	if (!r->bad && xs_conn_ready(r->peer.conn) && (stalled || r->page->req_prod != c->in_at))
 		xsd_dirty(&r->peer);
 tell:
 	if (moved)

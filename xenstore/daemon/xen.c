@@ -349,7 +349,8 @@ static int dom0_ring(struct xsd *d, struct ring *r)
 
 	if (dom0_from_proc(&port, &page) && dom0_from_dev(&port, &page)) {
 		xsd_log(XSD_ERR,
-			"cannot reach dom0's xenstore page by /proc/xen/xsd_kva or /dev/xen/xenbus_backend: "
+			"cannot reach dom0's xenstore page by /proc/xen/xsd_kva or "
+			"/dev/xen/xenbus_backend: "
 			"%s; mount xenfs on /proc/xen, or use --no-domains",
 			strerror(errno));
 		return -1;
@@ -388,8 +389,8 @@ static int resume_domain(struct xsd *d, struct xs_domain *dom)
 
 	if (!r)
 		return -1;
-	err = dom->domid ? ring_map(d->xen, r, dom->mfn) || ring_bind(d->xen, r, dom->port) :
-			   dom0_ring(d, r);
+	err = dom->domid ? ring_map(d->xen, r, dom->mfn) || ring_bind(d->xen, r, dom->port)
+			 : dom0_ring(d, r);
 	if (err) {
 		ring_free(d, r);
 		return -1;

@@ -1,0 +1,69 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# run.sh: our xenstore daemon on this host, without Xen, against Debian's clients and the recorded answers of Debian's daemons.
+# XS_TOOLS names a directory with Debian's xenstore program and test-xenstore; XS_KILLS how often to kill.
+set -u
+cd "$(dirname "$0")/../../.." || exit 1
+bin=$PWD/build/bin
+tools=${XS_TOOLS:-}
+export XENSTORED_RUNDIR
+XENSTORED_RUNDIR=$(mktemp -d /tmp/xs-interop.XXXXXX)
+daemon() { "$bin/xenstored" --no-domains --log "$XENSTORED_RUNDIR/log" "$@"; }
+stop() { [ ! -e "$XENSTORED_RUNDIR/xenstored.pid" ] || kill "$(cat "$XENSTORED_RUNDIR/xenstored.pid")"; }
+trap 'stop 2>/dev/null; sleep 0.2; rm -rf "$XENSTORED_RUNDIR"' EXIT
+same() {
+	# same NAME WANT COMMAND...: the command's output is WANT
+	local name=$1 want=$2 got
+	shift 2
+	got=$("$@" 2>&1)
+	if [ "$got" = "$want" ]; then echo "PASS $name"; else echo "FAIL $name: got '$got', not '$want'"; fi
+}
+
+daemon || { echo "FAIL xenstore-start: see $XENSTORED_RUNDIR/log"; exit 1; }
+python3 tests/interop/xenstore/cases.py "$XENSTORED_RUNDIR/socket" >"$XENSTORED_RUNDIR/answers"
+python3 tests/interop/xenstore/compare.py "$XENSTORED_RUNDIR/answers"
+"$bin/xenstore" rm /t /local/domain/0
+
+# The same commands by our program and, if it is there, Debian's: each must see what the other has written.
+programs=("$bin/xenstore")
+[ -z "$tools" ] || programs+=("$tools/xenstore")
+for p in "${programs[@]}"; do
+	case $p in "$bin"*) who=ours ;; *) who=debian ;; esac
+	cmd() { local c=$1; shift; if [ $who = ours ]; then "$p" "$c" "$@"; else (exec -a "xenstore-$c" "$p" "$@"); fi; }
+	cmd write /c/a 1 /c/b 'x y'
+	same xenstore-$who-read $'1\nx y' cmd read /c/a /c/b
+	same xenstore-$who-list $'a\nb' cmd list /c
+	same xenstore-$who-ls $'/c/a = "1"   (n0)\n/c/b = "x y"   (n0)' eval 'cmd ls -f -p /c'
+	cmd chmod /c/a n0 r5
+	same xenstore-$who-chmod '/c/a = "1"   (n0,r5)' eval 'cmd ls -f -p /c | head -1'
+	same xenstore-$who-exists 1 eval 'cmd exists /c/none; echo $?'
+	(sleep 0.3; "$bin/xenstore" write /c/w/x 1) &
+	same xenstore-$who-watch $'/c/w\n/c/w/x' timeout 5 bash -c "$(declare -f cmd); who=$who p=$p cmd watch -n 2 /c/w"
+	cmd rm /c
+	same xenstore-$who-rm '' eval 'cmd list / | grep -x c'
+done
+if [ -n "$tools" ] && [ -x "$tools/test-xenstore" ]; then
+	if "$tools/test-xenstore" >"$XENSTORED_RUNDIR/test-xenstore" 2>&1; then
+		echo "PASS xenstore-test-xenstore"
+	else
+		echo "FAIL xenstore-test-xenstore: $(tail -n 1 "$XENSTORED_RUNDIR/test-xenstore")"
+	fi
+else
+	echo "SKIP xenstore-debian: XS_TOOLS does not name Debian's programs"
+fi
+same xenstore-check OK "$bin/xenstore" control check
+
+# A second daemon in the same place, and a damaged journal, are refused with a reason.
+second() { "$bin/xenstored" --foreground --no-domains 2>&1 | grep -c 'is another xenstored running there'; }
+same xenstore-second 1 second
+"$bin/xenstore" write /keep 1
+stop; sleep 0.3
+printf 'X' | dd of="$XENSTORED_RUNDIR/journal" bs=1 seek=90 conv=notrunc status=none
+damaged() {
+	daemon --foreground
+	grep -c 'is damaged at offset' "$XENSTORED_RUNDIR/log"
+}
+same xenstore-damaged 1 damaged
+daemon --repair
+same xenstore-repair OK "$bin/xenstore" control check
+python3 tests/interop/xenstore/kill.py "$bin/xenstored" "${XS_KILLS:-200}"
