@@ -221,7 +221,7 @@ static void start_vcpu0(struct build *b)
 	c.user_regs.ss = GUEST_DS;
 	c.kernel_ss = GUEST_DS;
 	c.kernel_sp = b->l.stack_top;
-	c.flags = VGCF_in_kernel;
+	c.flags = VGCF_in_kernel | VGCF_online;
 	c.ctrlreg[3] = l4.v << PAGE_SHIFT;
 	while ((rc = pin_table(b->d, l4, 4)) == -XEN_ERESTART)
 		do_softirq();
@@ -231,7 +231,6 @@ static void start_vcpu0(struct build *b)
 		do_softirq();
 	if (rc)
 		hv_panic("dom0: its first context is refused: error %d\n", rc);
-	clear_bit(__builtin_ctzl(VPF_DOWN), &v->pause_flags);
 }
 
 static void create(struct build *b)

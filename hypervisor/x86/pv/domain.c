@@ -160,6 +160,10 @@ int pv_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
 		*(uint32_t *)((char *)v->pv.fpu + 24) &= 0xffff;
 	}
 	v->is_initialised = true;
+	if (c->flags & VGCF_online)
+		clear_bit(__builtin_ctzl(VPF_DOWN), &v->pause_flags);
+	else
+		set_bit(__builtin_ctzl(VPF_DOWN), &v->pause_flags);
 	return 0;
 }
 
