@@ -23,6 +23,12 @@ struct xs_buf {
 /* Make room for n bytes behind the data; false when out of memory (the data stay). */
 bool xs_buf_reserve(struct xs_buf *b, size_t n);
 
+/* The first byte; "" for a buffer that never held any. */
+static inline const char *xs_buf_at(const struct xs_buf *b)
+{
+	return b->d ? b->d + b->head : "";
+}
+
 /* Append n bytes; false when out of memory (nothing is appended). */
 bool xs_buf_add(struct xs_buf *b, const void *data, size_t n);
 

@@ -153,7 +153,7 @@ void xsd_ring_run(struct ring *r)
 	/* Requests stay in the ring while the domain does not take its answers. */
 	if (c->in.len < XENSTORE_RING_SIZE + XENSTORE_PAYLOAD_MAX)
 		moved += ring_take(r);
-	used = xsd_requests(&r->peer, c->in.d + c->in.head, c->in.len);
+	used = xsd_requests(&r->peer, xs_buf_at(&c->in), c->in.len);
 	if (used < 0) {
 		ring_bad(r, r->peer.conn->broken ? XENSTORE_ERROR_COMM : XENSTORE_ERROR_PROTO,
 			 r->peer.conn->broken ? "out of memory for its answers"

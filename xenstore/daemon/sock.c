@@ -53,7 +53,7 @@ static void update_poll(struct peer *p, bool paused, bool polls_out)
 
 static void handle_kept(struct peer *p)
 {
-	ssize_t used = xsd_requests(p, p->conn->in.d + p->conn->in.head, p->conn->in.len);
+	ssize_t used = xsd_requests(p, xs_buf_at(&p->conn->in), p->conn->in.len);
 
 	if (used < 0) {
 		close_peer(p);
