@@ -88,7 +88,7 @@ static void check_version(void)
 	check("version", v, 4 << 16 | 17);
 	check("pagesize", hc_xen_version(XENVER_pagesize, 0), PAGE_SIZE);
 	check("get_features returns", hc_xen_version(XENVER_get_features, &fi), 0);
-	info("features %x", fi.submap);
+	check("features, the whole word", fi.submap, 0x228f0);
 	check_true("no feature writable_page_tables (it means unchecked ones)",
 		   !(fi.submap & 1U << XENFEAT_writable_page_tables));
 	check_true("feature mmu_pt_update_preserve_ad",

@@ -46,12 +46,12 @@ void test_main(void)
 	struct fault f;
 
 	/* DPL 3, 1 and 0; 0x33 has no entry at all. */
-	check("entry for user and kernel", trap_set(0x30, 3, trap_stubs + 0x30 * 16, FLAT_KERNEL_CS),
-	      0);
+	check("entry for user and kernel",
+	      trap_set(0x30, 3, trap_stubs + 0x30 * 16, FLAT_KERNEL_CS), 0);
 	check("entry for the kernel", trap_set(0x31, 1, trap_stubs + 0x31 * 16, FLAT_KERNEL_CS), 0);
 	check("entry for nobody", trap_set(0x32, 0, trap_stubs + 0x32 * 16, FLAT_KERNEL_CS), 0);
-	check("entry for user that masks", trap_set(0x80, 3 | 4, trap_stubs + 0x80 * 16,
-						    FLAT_KERNEL_CS), 0);
+	check("entry for user that masks",
+	      trap_set(0x80, 3 | 4, trap_stubs + 0x80 * 16, FLAT_KERNEL_CS), 0);
 
 	f = FAULT("int $0x30");
 	check_fault("kernel, DPL 3", &f, 0x30, 0);

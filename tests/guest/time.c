@@ -187,6 +187,7 @@ static void check_runstate(void)
 	reg.addr.v = &area;
 	check("register an area", hc_vcpu_op(VCPUOP_register_runstate_memory_area, 0, &reg), 0);
 	check("the area is filled", area.state, RUNSTATE_running);
+	events_off();
 	hc_set_timer_op(system_time() + 10 * MS);
 	sum = area.time[RUNSTATE_blocked];
 	hc_sched_op(SCHEDOP_block, 0);

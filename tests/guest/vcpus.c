@@ -27,9 +27,12 @@ static bool wait_for(volatile unsigned int *what, unsigned int value)
 	uint64_t end = system_time() + SECOND;
 
 	while (*what != value && system_time() < end) {
+		/* Masked until the block, or the timer may come and go before it. */
+		events_off();
 		hc_set_timer_op(system_time() + SECOND / 1000);
 		hc_sched_op(SCHEDOP_block, 0);
 	}
+	events_on();
 	return *what == value;
 }
 
@@ -134,6 +137,7 @@ static void check_ipi(void)
 	events_on();
 	move.port = (unsigned int)a;
 	check("move a port", hc_event_channel_op(EVTCHNOP_bind_vcpu, &move), 0);
+	event_owner[a] = 1;
 	event_count[a] = 0;
 	check("send to the moved port", evtchn_send((unsigned int)u), 0);
 	check_true("it arrives", wait_for(&event_count[a], 1));

@@ -7,6 +7,7 @@
 
 volatile unsigned int event_count[4096];
 volatile unsigned int event_vcpu[4096];
+uint8_t event_owner[4096];
 void (*event_hook)(unsigned int port);
 
 void event_upcall(void);
@@ -16,11 +17,25 @@ struct vcpu_info *this_vcpu_info(void)
 	return &shared_info.vcpu_info[this_vcpu()];
 }
 
+/* The pending bits that are for this vcpu: a word is shared by all of them. */
+static unsigned long pending_here(unsigned int word)
+{
+	unsigned long bits = shared_info.evtchn_pending[word] & ~shared_info.evtchn_mask[word];
+
+	for (unsigned long left = bits; left; left &= left - 1) {
+		unsigned int bit = (unsigned int)__builtin_ctzl(left);
+
+		if (event_owner[word * PORTS_PER_WORD + bit] != this_vcpu())
+			bits &= ~(1UL << bit);
+	}
+	return bits;
+}
+
 static void scan_word(unsigned int word)
 {
 	unsigned long bits;
 
-	while ((bits = shared_info.evtchn_pending[word] & ~shared_info.evtchn_mask[word])) {
+	while ((bits = pending_here(word))) {
 		unsigned int port = word * PORTS_PER_WORD + (unsigned int)__builtin_ctzl(bits);
 
 		event_clear(port);
@@ -104,10 +119,11 @@ bool event_wait(unsigned int port, unsigned int count, uint64_t ns)
 	return event_count[port] >= count;
 }
 
-static int new_port(long ret, unsigned int port)
+static int new_port(long ret, unsigned int port, unsigned int vcpu)
 {
 	if (ret)
 		return (int)ret;
+	event_owner[port] = (uint8_t)vcpu;
 	event_unmask_local(port);
 	return (int)port;
 }
@@ -117,7 +133,7 @@ int evtchn_alloc_unbound(domid_t remote)
 	struct evtchn_alloc_unbound op = { .dom = DOMID_SELF, .remote_dom = remote };
 	long ret = hc_event_channel_op(EVTCHNOP_alloc_unbound, &op);
 
-	return new_port(ret, op.port);
+	return new_port(ret, op.port, 0);
 }
 
 int evtchn_bind_interdomain(domid_t remote, unsigned int port)
@@ -125,7 +141,7 @@ int evtchn_bind_interdomain(domid_t remote, unsigned int port)
 	struct evtchn_bind_interdomain op = { .remote_dom = remote, .remote_port = port };
 	long ret = hc_event_channel_op(EVTCHNOP_bind_interdomain, &op);
 
-	return new_port(ret, op.local_port);
+	return new_port(ret, op.local_port, 0);
 }
 
 int evtchn_bind_virq(unsigned int virq, unsigned int vcpu)
@@ -133,7 +149,7 @@ int evtchn_bind_virq(unsigned int virq, unsigned int vcpu)
 	struct evtchn_bind_virq op = { .virq = virq, .vcpu = vcpu };
 	long ret = hc_event_channel_op(EVTCHNOP_bind_virq, &op);
 
-	return new_port(ret, op.port);
+	return new_port(ret, op.port, vcpu);
 }
 
 int evtchn_bind_ipi(unsigned int vcpu)
@@ -141,7 +157,7 @@ int evtchn_bind_ipi(unsigned int vcpu)
 	struct evtchn_bind_ipi op = { .vcpu = vcpu };
 	long ret = hc_event_channel_op(EVTCHNOP_bind_ipi, &op);
 
-	return new_port(ret, op.port);
+	return new_port(ret, op.port, vcpu);
 }
 
 long evtchn_send(unsigned int port)
