@@ -49,7 +49,8 @@ static long console_write(uint32_t count, guest_ptr_t src)
 		count -= n;
 		src.va += n;
 		if (count && preempt_needed())
-			return hypercall_continue(__HYPERVISOR_console_io, 3, (unsigned long)CONSOLEIO_write,
+			return hypercall_continue(__HYPERVISOR_console_io, 3,
+						  (unsigned long)CONSOLEIO_write,
 						  (unsigned long)count, src.va);
 	}
 	return 0;

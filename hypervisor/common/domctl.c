@@ -9,10 +9,10 @@
 #include <hv/sched.h>
 #include <hv/time.h>
 
-#define MAX_PAUSE_COUNT 255
-#define MAX_PAGEFRAMES 1024
+#define MAX_PAUSE_COUNT	   255
+#define MAX_PAGEFRAMES	   1024
 #define MAX_MAPPING_FRAMES 64
-#define NR_PORTS 65536u
+#define NR_PORTS	   65536u
 
 static spinlock_t domctl_lock; /* one domctl at a time */
 
@@ -255,7 +255,8 @@ static long hypercall_init(struct xen_domctl *op, struct domain *d)
 
 /* ---- rights to hardware */
 
-static long change_rights(struct domain *d, struct rangeset *set, uint64_t s, uint64_t e, bool allow)
+static long change_rights(struct domain *d, struct rangeset *set, uint64_t s, uint64_t e,
+			  bool allow)
 {
 	long rc;
 
@@ -308,7 +309,8 @@ static long memory_mapping(struct xen_domctl *op, struct domain *d)
 {
 	uint64_t s = op->u.memory_mapping.first_mfn, n = op->u.memory_mapping.nr_mfns;
 
-	if (s + n - 1 < s || op->u.memory_mapping.first_gfn + n - 1 < op->u.memory_mapping.first_gfn)
+	if (s + n - 1 < s ||
+	    op->u.memory_mapping.first_gfn + n - 1 < op->u.memory_mapping.first_gfn)
 		return -XEN_EINVAL;
 	if (n > MAX_MAPPING_FRAMES)
 		return -XEN_E2BIG;
@@ -409,7 +411,7 @@ static long unsupported(struct xen_domctl *op, struct domain *d)
 
 /* ---- dispatch */
 
-#define D_OUT BIT(0) /* op goes back to the caller */
+#define D_OUT	BIT(0) /* op goes back to the caller */
 #define D_NODOM BIT(1) /* op->domain need not name a domain: d is NULL */
 
 struct domctl {

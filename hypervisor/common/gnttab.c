@@ -7,12 +7,12 @@
 #include <hv/mm.h>
 #include <hv/softirq.h>
 
-#define DEFAULT_GRANT_FRAMES 64
+#define DEFAULT_GRANT_FRAMES	64
 #define DEFAULT_MAPTRACK_FRAMES 1024
-#define MOST_FRAMES 65536
-#define ACTIVE_ORDER 1 /* pages of active entries for one shared page */
-#define CMD_MASK 0xfffffu /* the bits above are for continuations of cache_flush */
-#define CACHE_LINE 64
+#define MOST_FRAMES		65536
+#define ACTIVE_ORDER		1 /* pages of active entries for one shared page */
+#define CMD_MASK		0xfffffu /* the bits above are for continuations of cache_flush */
+#define CACHE_LINE		64
 
 static uint32_t limit_of(uint32_t wanted, uint32_t standard)
 {
@@ -22,7 +22,8 @@ static uint32_t limit_of(uint32_t wanted, uint32_t standard)
 	return MIN(wanted, (uint32_t)MOST_FRAMES);
 }
 
-bool gnttab_entry(struct grant_table *gt, grant_ref_t ref, grant_entry_v1_t **e, struct gnt_active **a)
+bool gnttab_entry(struct grant_table *gt, grant_ref_t ref, grant_entry_v1_t **e,
+		  struct gnt_active **a)
 {
 	uint32_t page = ref / GRANTS_PER_FRAME, i = ref % GRANTS_PER_FRAME;
 
@@ -74,7 +75,8 @@ int gnttab_init(struct domain *d, uint32_t max_grant_frames, uint32_t max_maptra
 {
 	struct grant_table *gt = hv_alloc(sizeof(*gt));
 
-	_Static_assert(MOST_FRAMES * sizeof(void *) <= 1UL << 20, "pointers fit the largest object");
+	_Static_assert(MOST_FRAMES * sizeof(void *) <= 1UL << 20,
+		       "pointers fit the largest object");
 	if (!gt)
 		return -XEN_ENOMEM;
 	gt->max_frames = limit_of(max_grant_frames, DEFAULT_GRANT_FRAMES);
@@ -128,7 +130,8 @@ struct domain *gnttab_subject(domid_t id, int16_t *status)
 
 	if (!d || !d->grant_table) {
 		*status = GNTST_bad_domain;
-	} else if (d != current->domain && !current_is_privileged() && current->domain->target != d) {
+	} else if (d != current->domain && !current_is_privileged() &&
+		   current->domain->target != d) {
 		*status = GNTST_permission_denied;
 	} else {
 		*status = GNTST_okay;
@@ -146,8 +149,8 @@ static int16_t setup_frames(struct domain *d, const struct gnttab_setup_table *o
 	int rc;
 
 	if (op->nr_frames > gt->max_frames) {
-		guest_trace("d%u: %u grant frames asked for, at most %u allowed", d->id, op->nr_frames,
-			    gt->max_frames);
+		guest_trace("d%u: %u grant frames asked for, at most %u allowed", d->id,
+			    op->nr_frames, gt->max_frames);
 		return GNTST_general_error;
 	}
 	spin_lock(&gt->lock);
@@ -252,6 +255,29 @@ static long get_status_frames(guest_ptr_t arg, uint32_t count)
 	return copy_to_guest(arg, &op, sizeof(op));
 }
 
+/* What a transfer would fail with anyway; GNTST_general_error for one that could be done. */
+static int16_t transfer_status(const struct gnttab_transfer *op)
+{
+	struct domain *d = current->domain, *to;
+	int16_t status = GNTST_bad_page;
+	struct frame *f;
+
+	if (!mfn_valid(mfn(op->mfn)))
+		return GNTST_bad_page;
+	f = frame_of(mfn(op->mfn));
+	if (!frame_get(f, d))
+		return GNTST_bad_page;
+	if (READ_ONCE(f->count) == (FC_ALLOCATED | 2)) {
+		to = get_domain_by_id(op->domid);
+		status = to ? GNTST_general_error : GNTST_bad_domain;
+		if (to)
+			put_domain(to);
+	}
+	frame_put(f);
+	return status;
+}
+
+/* Giving frames away is not supported: nobody does it since there is GNTTABOP_copy. */
 static long transfer_refused(guest_ptr_t arg, uint32_t count)
 {
 	struct gnttab_transfer op;
@@ -261,7 +287,7 @@ static long transfer_refused(guest_ptr_t arg, uint32_t count)
 			return i;
 		if (copy_array_from_guest(&op, arg, i, 1))
 			return -XEN_EFAULT;
-		op.status = GNTST_general_error;
+		op.status = transfer_status(&op);
 		if (copy_array_to_guest(arg, i, &op, 1))
 			return -XEN_EFAULT;
 	}
@@ -310,7 +336,8 @@ static long flush_one(const gnttab_cache_flush_t *op)
 	mfn_t m = mfn(op->a.dev_bus_addr >> PAGE_SHIFT);
 	const char *p;
 
-	if (op->offset >= PAGE_SIZE || op->length > PAGE_SIZE || op->offset + op->length > PAGE_SIZE)
+	if (op->offset >= PAGE_SIZE || op->length > PAGE_SIZE ||
+	    op->offset + op->length > PAGE_SIZE)
 		return -XEN_EINVAL;
 	if (!op->length || !op->op)
 		return 0;
@@ -319,7 +346,8 @@ static long flush_one(const gnttab_cache_flush_t *op)
 	if (!mfn_valid(m) || !frame_get(frame_of(m), current->domain))
 		return -XEN_EPERM;
 	p = mfn_to_virt(m);
-	for (unsigned int o = op->offset & ~(CACHE_LINE - 1u); o < op->offset + op->length; o += CACHE_LINE)
+	for (unsigned int o = op->offset & ~(CACHE_LINE - 1u); o < op->offset + op->length;
+	     o += CACHE_LINE)
 		asm volatile("clflush %0" ::"m"(p[o]) : "memory");
 	frame_put(frame_of(m));
 	return 0;
@@ -357,7 +385,8 @@ static const struct grant_op grant_ops[] = {
 	[GNTTABOP_transfer] = { transfer_refused, sizeof(gnttab_transfer_t) },
 	[GNTTABOP_copy] = { gnttab_copy_batch, sizeof(gnttab_copy_t) },
 	[GNTTABOP_query_size] = { query_size, sizeof(gnttab_query_size_t) },
-	[GNTTABOP_unmap_and_replace] = { gnttab_unmap_replace_batch, sizeof(gnttab_unmap_and_replace_t) },
+	[GNTTABOP_unmap_and_replace] = { gnttab_unmap_replace_batch,
+					 sizeof(gnttab_unmap_and_replace_t) },
 	[GNTTABOP_set_version] = { set_version, sizeof(gnttab_set_version_t) },
 	[GNTTABOP_get_status_frames] = { get_status_frames, sizeof(gnttab_get_status_frames_t) },
 	[GNTTABOP_get_version] = { get_version, sizeof(gnttab_get_version_t) },
@@ -400,12 +429,14 @@ static void dump_domain(const struct domain *d)
 		if (!gnttab_entry(gt, ref, &e, &a) || !gnt_pinned(a))
 			continue;
 		used++;
-		log_info("  d%u grant %u: frame %#x used by d%u: host ro %u rw %u, device ro %u rw %u%s\n",
+		log_info("  d%u grant %u: frame %#x used by d%u: host ro %u rw %u, device ro %u rw "
+			 "%u%s\n",
 			 d->id, ref, a->mfn, a->who, a->uses[GNT_HOST_RO], a->uses[GNT_HOST_RW],
-			 a->uses[GNT_DEV_RO], a->uses[GNT_DEV_RW], gnt_check(a, e) ? " (flags differ)" : "");
+			 a->uses[GNT_DEV_RO], a->uses[GNT_DEV_RW],
+			 gnt_check(a, e) ? " (flags differ)" : "");
 	}
-	log_info("d%u: %u of %u grant frames, %u grants in use, %u handles held\n", d->id, gt->nr_frames,
-		 gt->max_frames, used, gt->maptrack.used);
+	log_info("d%u: %u of %u grant frames, %u grants in use, %u handles held\n", d->id,
+		 gt->nr_frames, gt->max_frames, used, gt->maptrack.used);
 }
 
 void gnttab_dump(void)

@@ -99,14 +99,13 @@ static int side_set(struct side *s, const struct gnttab_copy_ptr *p, bool by_ref
 	if (side_same(s, p, by_ref))
 		return GNTST_okay;
 	side_release(s);
-	if (!by_ref && p->domid != DOMID_SELF)
-		return GNTST_permission_denied; /* others' frames only by grant */
 	s->d = get_domain_or_self(p->domid);
 	if (!s->d)
 		return GNTST_bad_domain;
 	s->key = *p;
 	s->by_ref = by_ref;
-	rc = side_take(s);
+	/* Others' frames only by grant; one's own by frame only under the name of DOMID_SELF. */
+	rc = by_ref || p->domid == DOMID_SELF ? side_take(s) : GNTST_permission_denied;
 	if (rc) {
 		put_domain(s->d);
 		s->d = NULL;
@@ -136,7 +135,8 @@ long gnttab_copy_batch(guest_ptr_t ops, uint32_t count)
 	long rc = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
-		guest_ptr_t status = guest_ptr(ops.va + i * sizeof(op) + offsetof(gnttab_copy_t, status));
+		guest_ptr_t status =
+			guest_ptr(ops.va + i * sizeof(op) + offsetof(gnttab_copy_t, status));
 
 		if (i && preempt_needed()) {
 			rc = i;

@@ -46,7 +46,8 @@ static void frame_drop(mfn_t m, bool readonly)
 }
 
 /* Pin for each kind in `kinds`. */
-static int pin_grant(struct domain *granter, grant_ref_t ref, unsigned int kinds, bool readonly, mfn_t *out)
+static int pin_grant(struct domain *granter, grant_ref_t ref, unsigned int kinds, bool readonly,
+		     mfn_t *out)
 {
 	struct grant_table *gt = granter->grant_table;
 	domid_t who = current->domain->id;
@@ -135,7 +136,8 @@ static void handle_fill(struct grant_table *gt, uint32_t handle, const struct gn
 static int map_frame(const gnttab_map_grant_ref_t *op, struct domain *granter, mfn_t m)
 {
 	bool readonly = op->flags & GNTMAP_readonly;
-	uint64_t flags = (readonly ? 0 : PTE_W) | ((uint64_t)(op->flags >> _GNTMAP_guest_avail0) & 7) << 9;
+	uint64_t flags = (readonly ? 0 : PTE_W) |
+			 ((uint64_t)(op->flags >> _GNTMAP_guest_avail0) & 7) << 9;
 	int rc = GNTST_okay;
 
 	if (op->flags & GNTMAP_device_map)
@@ -164,19 +166,21 @@ static int map_from(gnttab_map_grant_ref_t *op, struct domain *granter)
 	int rc;
 
 	if (handle == NO_HANDLE) {
-		guest_trace("d%u: no handle for a grant mapping; its max_maptrack_frames are used up",
-			    current->domain->id);
+		guest_trace(
+			"d%u: no handle for a grant mapping; its max_maptrack_frames are used up",
+			current->domain->id);
 		return GNTST_no_space;
 	}
 	rc = pin_grant(granter, op->ref, kinds, readonly, &m);
 	if (rc) {
-		guest_trace("grant %u of d%u: cannot be used (status %d)", op->ref, granter->id, rc);
+		guest_trace("grant %u of d%u: cannot be used (status %d)", op->ref, granter->id,
+			    rc);
 		goto put_handle;
 	}
 	rc = map_frame(op, granter, m);
 	if (rc) {
-		guest_trace("grant %u of d%u, frame %#lx: cannot be mapped (status %d)", op->ref, granter->id, m.v,
-			    rc);
+		guest_trace("grant %u of d%u, frame %#lx: cannot be mapped (status %d)", op->ref,
+			    granter->id, m.v, rc);
 		goto unpin;
 	}
 	map = (struct gnt_map){
@@ -273,7 +277,8 @@ static int unmap_begin(struct unmap *u, uint64_t host_addr, uint64_t dev_addr, u
 		u->done = what;
 		return GNTST_okay;
 	}
-	guest_trace("handle %u: no mapping of frame %#x at %#lx to undo", u->handle, u->map.mfn, host_addr);
+	guest_trace("handle %u: no mapping of frame %#x at %#lx to undo", u->handle, u->map.mfn,
+		    host_addr);
 	spin_lock(&gt->map_lock);
 	(void)maptrack_finish(maptrack_entry(&gt->maptrack, u->handle), what, false);
 	spin_unlock(&gt->map_lock);
@@ -364,7 +369,8 @@ static long unmap_replace_some(guest_ptr_t ops, uint32_t from, uint32_t n)
 	return rc;
 }
 
-static long in_batches(guest_ptr_t ops, uint32_t count, long (*some)(guest_ptr_t, uint32_t, uint32_t))
+static long in_batches(guest_ptr_t ops, uint32_t count,
+		       long (*some)(guest_ptr_t, uint32_t, uint32_t))
 {
 	for (uint32_t i = 0; i < count;) {
 		uint32_t n = MIN(count - i, (uint32_t)UNMAP_BATCH);

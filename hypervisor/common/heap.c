@@ -6,7 +6,7 @@
 #include <hv/rangeset.h>
 #include <hv/smp.h>
 
-#define FRAMES_4G (1u << 20)
+#define FRAMES_4G	(1u << 20)
 #define MAX_ALLOC_BYTES (1UL << 20)
 
 static spinlock_t heap_lock;
@@ -184,8 +184,8 @@ struct slab {
 	uint64_t spare;
 };
 
-static const uint16_t class_size[] = { 16,  32,	 48,  64,  96,	128, 192,  256,	 320,
-				       400, 496, 576, 800, 1008, 1344, 2016 };
+static const uint16_t class_size[] = { 16,  32,	 48,  64,  96,	128,  192,  256,
+				       320, 400, 496, 576, 800, 1008, 1344, 2016 };
 static spinlock_t slab_lock; /* partial lists and the headers */
 static struct slab *partial[ARRAY_SIZE(class_size)];
 
@@ -230,7 +230,7 @@ static struct slab *slab_new(unsigned int class)
 	if (!s)
 		return NULL;
 	s->magic = SLAB_MAGIC;
-	s->class = (uint16_t)class;
+	s->class = (uint16_t) class;
 	s->room = (uint16_t)((PAGE_SIZE - sizeof(*s)) / class_size[class]);
 	return s;
 }
@@ -260,7 +260,7 @@ void *hv_alloc(size_t bytes)
 	if (bytes > class_size[ARRAY_SIZE(class_size) - 1])
 		return alloc_big(bytes);
 	while (class_size[class] < bytes)
-		class++;
+		class ++;
 
 	spin_lock(&slab_lock);
 	s = partial[class];
@@ -290,7 +290,8 @@ void hv_free(void *p)
 		unsigned int order = f->next;
 
 		ASSERT(order <= BUDDY_MAX_ORDER);
-		f->next = FRAME_NIL; /* a second free of the same object trips the assertion above */
+		f->next =
+			FRAME_NIL; /* a second free of the same object trips the assertion above */
 		hv_free_pages(p, order);
 		return;
 	}
@@ -326,7 +327,7 @@ void heap_dump(void)
 		}
 		spin_unlock(&slab_lock);
 		if (pages)
-			log_info("  objects of %u bytes: %u used in %u pages with room\n", class_size[i],
-				 used, pages);
+			log_info("  objects of %u bytes: %u used in %u pages with room\n",
+				 class_size[i], used, pages);
 	}
 }

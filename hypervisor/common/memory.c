@@ -8,12 +8,20 @@
 #include <hv/mm.h>
 #include <hv/softirq.h>
 
-#define M2P_CHUNK (2UL << 20) /* bytes of the M2P table named by one entry of machphys_mfn_list */
+#define M2P_CHUNK      (2UL << 20) /* bytes of the M2P table named by one entry of machphys_mfn_list */
 #define MAX_GUEST_E820 1024
 
 bool memory_may_manage(const struct domain *d)
 {
 	return d == current->domain || current_is_privileged() || current->domain->target == d;
+}
+
+/* Guests write the number of their frames into shared_info. */
+static long maximum_gpfn(const struct domain *d)
+{
+	uint64_t nr = d->shared_info ? READ_ONCE(d->shared_info->arch.max_pfn) : 0;
+
+	return (long)(nr ? nr - 1 : 0);
 }
 
 /* current_reservation, maximum_reservation, maximum_gpfn. */
@@ -35,7 +43,7 @@ static long domain_numbers(unsigned int op, guest_ptr_t arg)
 	else if (op == XENMEM_maximum_reservation)
 		rc = d->max_pages;
 	else
-		rc = d->shared_info ? (long)(READ_ONCE(d->shared_info->arch.max_pfn) - 1) : -1;
+		rc = maximum_gpfn(d);
 	put_domain(d);
 	return rc;
 }
@@ -93,13 +101,15 @@ static long machphys_mfn_list(guest_ptr_t arg)
 	return copy_to_guest(arg, &l, sizeof(l));
 }
 
-/* Hand `have` entries at src to the caller's buffer, as many as it takes. */
-static long copy_map_out(guest_ptr_t arg, const void *src, unsigned int have)
+/* Hand `have` entries at src to the caller's buffer: all, or (part) as many as it takes. */
+static long copy_map_out(guest_ptr_t arg, const void *src, unsigned int have, bool part)
 {
 	struct xen_memory_map m;
 
 	if (copy_from_guest(&m, arg, sizeof(m)))
 		return -XEN_EFAULT;
+	if (!part && m.nr_entries < have)
+		return -XEN_EINVAL;
 	m.nr_entries = MIN(m.nr_entries, have);
 	if (copy_to_guest(guest_handle(m.buffer), src, m.nr_entries * sizeof(struct e820_entry)))
 		return -XEN_EFAULT;
@@ -110,7 +120,7 @@ static long machine_memory_map(guest_ptr_t arg)
 {
 	if (!current_is_privileged())
 		return -XEN_EPERM;
-	return copy_map_out(arg, boot_info.e820, boot_info.nr_e820);
+	return copy_map_out(arg, boot_info.e820, boot_info.nr_e820, false);
 }
 
 static long memory_map(guest_ptr_t arg)
@@ -131,7 +141,7 @@ static long memory_map(guest_ptr_t arg)
 		return -XEN_ENOSYS;
 	if (!copy)
 		return -XEN_ENOMEM;
-	rc = copy_map_out(arg, copy, n);
+	rc = copy_map_out(arg, copy, n, true);
 	hv_free(copy);
 	return rc;
 }
@@ -216,8 +226,8 @@ static long claim_pages(guest_ptr_t arg)
 }
 
 /* Frames of a resource from `start` on into the caller's list. */
-static long acquire_frames(const struct xen_mem_acquire_resource *r, struct domain *d, uint64_t start,
-			   guest_ptr_t arg)
+static long acquire_frames(const struct xen_mem_acquire_resource *r, struct domain *d,
+			   uint64_t start, guest_ptr_t arg)
 {
 	for (uint64_t i = start; i < r->nr_frames; i++) {
 		xen_pfn_t out;
@@ -226,7 +236,8 @@ static long acquire_frames(const struct xen_mem_acquire_resource *r, struct doma
 
 		if (i != start && preempt_needed())
 			return hypercall_continue(__HYPERVISOR_memory_op, 2,
-						  XENMEM_acquire_resource | i << MEMOP_EXTENT_SHIFT, arg.va);
+						  XENMEM_acquire_resource | i << MEMOP_EXTENT_SHIFT,
+						  arg.va);
 		rc = gnttab_get_frame(d, (uint32_t)(r->frame + i), &m);
 		if (rc)
 			return rc;
@@ -245,7 +256,8 @@ static long resource_checked(struct xen_mem_acquire_resource *r, struct domain *
 	if (r->type == XENMEM_resource_ioreq_server || r->type == XENMEM_resource_vmtrace_buf)
 		return -XEN_EOPNOTSUPP;
 	/* Status frames belong to grant tables of version 2. */
-	if (r->type != XENMEM_resource_grant_table || r->id != XENMEM_resource_grant_table_id_shared)
+	if (r->type != XENMEM_resource_grant_table ||
+	    r->id != XENMEM_resource_grant_table_id_shared)
 		return -XEN_EINVAL;
 	max = gnttab_max_frames(d);
 	if (!r->frame_list.p) {

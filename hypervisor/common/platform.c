@@ -119,7 +119,8 @@ static long platform_run(struct xen_platform_op *op)
 {
 	switch (op->cmd) {
 	case XENPF_settime32:
-		wallclock_set(op->u.settime32.secs, op->u.settime32.nsecs, op->u.settime32.system_time);
+		wallclock_set(op->u.settime32.secs, op->u.settime32.nsecs,
+			      op->u.settime32.system_time);
 		return 0;
 	case XENPF_settime64:
 		return settime64(&op->u.settime64);

@@ -191,7 +191,8 @@ static bool steal(struct domain *d, uint64_t nr)
 static void unsteal(struct exchange *e, uint64_t n)
 {
 	while (n--)
-		__atomic_store_n(&frame_of(mfn(e->stolen[n]))->count, FC_ALLOCATED | 1, __ATOMIC_RELEASE);
+		__atomic_store_n(&frame_of(mfn(e->stolen[n]))->count, FC_ALLOCATED | 1,
+				 __ATOMIC_RELEASE);
 }
 
 static long steal_chunk(struct exchange *e, uint64_t chunk)
@@ -202,13 +203,15 @@ static long steal_chunk(struct exchange *e, uint64_t chunk)
 	for (uint64_t i = 0; i < per_chunk; i++) {
 		xen_pfn_t first;
 
-		if (copy_array_from_guest(&first, guest_handle(e->x.in.extent_start), chunk * per_chunk + i, 1)) {
+		if (copy_array_from_guest(&first, guest_handle(e->x.in.extent_start),
+					  chunk * per_chunk + i, 1)) {
 			unsteal(e, n);
 			return -XEN_EFAULT;
 		}
 		for (uint64_t j = 0; j < 1UL << in; j++) {
 			if (!steal(e->d, first + j)) {
-				guest_trace("frame %#lx cannot be exchanged: not the domain's or in use",
+				guest_trace("frame %#lx cannot be exchanged: not the domain's or "
+					    "in use",
 					    first + j);
 				unsteal(e, n);
 				return -XEN_EINVAL;
@@ -291,7 +294,8 @@ static long exchange_check(const xen_memory_exchange_t *x)
 		return -XEN_EPERM;
 	if (x->nr_exchanged > x->in.nr_extents || x->in.domid != x->out.domid)
 		return -XEN_EINVAL;
-	if (~0UL >> x->in.extent_order < x->in.nr_extents || ~0UL >> x->out.extent_order < x->out.nr_extents)
+	if (~0UL >> x->in.extent_order < x->in.nr_extents ||
+	    ~0UL >> x->out.extent_order < x->out.nr_extents)
 		return -XEN_EINVAL;
 	if (x->in.nr_extents << x->in.extent_order != x->out.nr_extents << x->out.extent_order)
 		return -XEN_EINVAL;
@@ -323,7 +327,8 @@ static long exchange_all(struct exchange *e, guest_ptr_t arg)
 	if (copy_to_guest(nr_ptr, &e->x.nr_exchanged, sizeof(e->x.nr_exchanged)))
 		return -XEN_EFAULT;
 	if (preempted)
-		return hypercall_continue(__HYPERVISOR_memory_op, 2, (unsigned long)XENMEM_exchange, arg.va);
+		return hypercall_continue(__HYPERVISOR_memory_op, 2, (unsigned long)XENMEM_exchange,
+					  arg.va);
 	return rc;
 }
 

@@ -8,11 +8,11 @@
 #include <hv/sched.h>
 #include <hv/smp.h>
 
-#define CHUNK 512
-#define MAX_KEYS 64
+#define CHUNK	       512
+#define MAX_KEYS       64
 #define LOCAL_DISTANCE 10 /* of a NUMA node to itself, as ACPI counts */
-#define RATELIMIT_US 1000
-#define HW_CAP_WORDS 8
+#define RATELIMIT_US   1000
+#define HW_CAP_WORDS   8
 
 static long readconsole(struct xen_sysctl *op)
 {
@@ -22,7 +22,8 @@ static long readconsole(struct xen_sysctl *op)
 
 	/* A number that is not in the ring reads from its oldest byte on. */
 	while (done < r->count) {
-		uint32_t n = console_ring_read(buf, MIN(r->count - done, (uint32_t)CHUNK), &idx, false);
+		uint32_t n =
+			console_ring_read(buf, MIN(r->count - done, (uint32_t)CHUNK), &idx, false);
 
 		if (!n)
 			break;
@@ -174,7 +175,8 @@ static long numainfo(struct xen_sysctl *op)
 	if (n->num_nodes >= 1 || !n->meminfo.p) {
 		if (n->meminfo.p && copy_array_to_guest(guest_handle(n->meminfo), 0, &mem, 1))
 			return -XEN_EFAULT;
-		if (n->distance.p && copy_array_to_guest(guest_handle(n->distance), 0, &distance, 1))
+		if (n->distance.p &&
+		    copy_array_to_guest(guest_handle(n->distance), 0, &distance, 1))
 			return -XEN_EFAULT;
 		n->num_nodes = 1;
 	}

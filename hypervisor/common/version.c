@@ -4,16 +4,16 @@
 #include <hv/boot.h>
 #include <hv/domain.h>
 
-#define XEN_MAJOR 4
-#define XEN_MINOR 17
+#define XEN_MAJOR    4
+#define XEN_MINOR    17
 #define EXTRAVERSION ".0-paravane"
 #define CAPABILITIES "xen-3.0-x86_64 "
-#define DENIED "<denied>"
+#define DENIED	     "<denied>"
 
-#define VMASST_VALID                                                                          \
-	(BIT(VMASST_TYPE_4gb_segments) | BIT(VMASST_TYPE_4gb_segments_notify) |               \
-	 BIT(VMASST_TYPE_writable_pagetables) | BIT(VMASST_TYPE_pae_extended_cr3) |           \
-	 BIT(VMASST_TYPE_architectural_iopl) | BIT(VMASST_TYPE_runstate_update_flag) |        \
+#define VMASST_VALID                                                                   \
+	(BIT(VMASST_TYPE_4gb_segments) | BIT(VMASST_TYPE_4gb_segments_notify) |        \
+	 BIT(VMASST_TYPE_writable_pagetables) | BIT(VMASST_TYPE_pae_extended_cr3) |    \
+	 BIT(VMASST_TYPE_architectural_iopl) | BIT(VMASST_TYPE_runstate_update_flag) | \
 	 BIT(VMASST_TYPE_m2p_strict))
 
 /* A string into a fixed array of the ABI, the rest of it zero. */
@@ -49,8 +49,8 @@ static long features(guest_ptr_t arg)
 	fi.submap = 0;
 	if (fi.submap_idx == 0) {
 		fi.submap = BIT(XENFEAT_mmu_pt_update_preserve_ad) | BIT(XENFEAT_highmem_assist) |
-			    BIT(XENFEAT_gnttab_map_avail_bits) | BIT(XENFEAT_memory_op_vnode_supported) |
-			    BIT(XENFEAT_not_direct_mapped);
+			    BIT(XENFEAT_gnttab_map_avail_bits) |
+			    BIT(XENFEAT_memory_op_vnode_supported) | BIT(XENFEAT_not_direct_mapped);
 		if (d->vm_assist & BIT(VMASST_TYPE_pae_extended_cr3))
 			fi.submap |= BIT(XENFEAT_pae_pgdir_above_4gb);
 		if (d->is_hardware)
@@ -70,7 +70,8 @@ static long platform_parameters(guest_ptr_t arg)
 
 static long command_line(guest_ptr_t arg)
 {
-	return put_text(arg, current_is_privileged() ? boot_info.cmdline : DENIED, sizeof(xen_commandline_t));
+	return put_text(arg, current_is_privileged() ? boot_info.cmdline : DENIED,
+			sizeof(xen_commandline_t));
 }
 
 long hc_xen_version(unsigned long cmd, unsigned long arg)

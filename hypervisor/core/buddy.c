@@ -8,29 +8,41 @@ static unsigned int zone_of(const struct buddy *b, uint32_t f)
 	return f >= b->split;
 }
 
+/*
+ * Lists are kept as queues: what was freed first is given out first, when most TLBs have forgotten it. The first
+ * block's prev is the last block, so that both ends are at hand.
+ */
 static void list_add(struct buddy *b, uint32_t f, unsigned int order)
 {
 	uint32_t *head = &b->head[zone_of(b, f)][order];
 	struct frame *rec = &b->frames[f];
 
 	rec->spare = (uint16_t)(order + 1);
-	rec->prev = FRAME_NIL;
-	rec->next = *head;
-	if (*head != FRAME_NIL)
-		b->frames[*head].prev = f;
-	*head = f;
+	rec->next = FRAME_NIL;
+	if (*head == FRAME_NIL) {
+		rec->prev = f;
+		*head = f;
+		return;
+	}
+	rec->prev = b->frames[*head].prev;
+	b->frames[rec->prev].next = f;
+	b->frames[*head].prev = f;
 }
 
 static void list_del(struct buddy *b, uint32_t f, unsigned int order)
 {
+	uint32_t *head = &b->head[zone_of(b, f)][order];
 	struct frame *rec = &b->frames[f];
 
-	if (rec->prev == FRAME_NIL)
-		b->head[zone_of(b, f)][order] = rec->next;
-	else
-		b->frames[rec->prev].next = rec->next;
 	if (rec->next != FRAME_NIL)
 		b->frames[rec->next].prev = rec->prev;
+	else
+		b->frames[*head].prev =
+			rec->prev; /* f is the last; when it is also the first this does nothing */
+	if (*head == f)
+		*head = rec->next;
+	else
+		b->frames[rec->prev].next = rec->next;
 	rec->spare = 0;
 	rec->next = FRAME_NIL;
 	rec->prev = FRAME_NIL;
@@ -134,14 +146,14 @@ uint32_t buddy_alloc(struct buddy *b, unsigned int order, uint32_t end)
 }
 
 /* One free block: number of broken rules. */
-static unsigned int check_block(const struct buddy *b, uint32_t f, unsigned int zone, unsigned int order,
-				uint32_t prev)
+static unsigned int check_block(const struct buddy *b, uint32_t f, unsigned int zone,
+				unsigned int order, uint32_t prev)
 {
 	uint32_t other = f ^ (1u << order);
 	unsigned int bad = 0;
 
 	bad += b->frames[f].spare != order + 1;
-	bad += b->frames[f].prev != prev;
+	bad += prev != FRAME_NIL && b->frames[f].prev != prev;
 	bad += (f & ((1u << order) - 1)) != 0;
 	bad += zone_of(b, f) != zone;
 	bad += (uint64_t)f + (1u << order) > b->limit;
@@ -168,6 +180,7 @@ unsigned int buddy_check(const struct buddy *b)
 				sum += 1u << o;
 				prev = f;
 			}
+			bad += prev != FRAME_NIL && b->frames[b->head[z][o]].prev != prev;
 		}
 		bad += sum != b->nr_free[z];
 	}

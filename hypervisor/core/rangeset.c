@@ -70,8 +70,8 @@ static unsigned int find(const struct rangeset *r, uint64_t x)
 }
 
 /* Replace ranges [from, to) by the n given ones; there is room. */
-static void replace(struct rangeset *r, unsigned int from, unsigned int to, const struct range *with,
-		    unsigned int n)
+static void replace(struct rangeset *r, unsigned int from, unsigned int to,
+		    const struct range *with, unsigned int n)
 {
 	if (to < r->nr && from + n != to)
 		memmove(&r->range[from + n], &r->range[to], (r->nr - to) * sizeof(*r->range));

@@ -14,7 +14,7 @@
 #include <hv/frame.h>
 
 #define BUDDY_MAX_ORDER 18
-#define BUDDY_ZONES 2
+#define BUDDY_ZONES	2
 
 struct buddy {
 	struct frame *frames; /* record of frame 0 */

@@ -55,15 +55,16 @@ struct gnt_map {
 	uint32_t ref; /* free: next free handle */
 	uint32_t mfn;
 	domid_t granter;
-	uint16_t flags; /* GNTMAP_host_map, _device_map, _readonly, _contains_pte; 0: free; busy bits */
+	uint16_t
+		flags; /* GNTMAP_host_map, _device_map, _readonly, _contains_pte; 0: free; busy bits */
 };
 
 /* While a host or device mapping is being undone its bit is moved up by this. */
 #define GNT_BUSY_SHIFT 8
-#define GNT_MAPPED (GNTMAP_host_map | GNTMAP_device_map)
+#define GNT_MAPPED     (GNTMAP_host_map | GNTMAP_device_map)
 
 #define MAPS_PER_PAGE (PAGE_SIZE / sizeof(struct gnt_map))
-#define NO_HANDLE 0xffffffffu
+#define NO_HANDLE     0xffffffffu
 
 struct maptrack {
 	struct gnt_map **page;

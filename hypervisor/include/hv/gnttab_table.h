@@ -21,7 +21,8 @@ struct grant_table {
 };
 
 /* gt->lock held: shared and active entry of ref; false: the table has no such entry. */
-bool gnttab_entry(struct grant_table *gt, grant_ref_t ref, grant_entry_v1_t **e, struct gnt_active **a);
+bool gnttab_entry(struct grant_table *gt, grant_ref_t ref, grant_entry_v1_t **e,
+		  struct gnt_active **a);
 /* d by the rules of XSM_TARGET: DOMID_SELF, own id, target, or any for the privileged; else a GNTST_* in *status. */
 struct domain *gnttab_subject(domid_t id, int16_t *status);
 

@@ -10,10 +10,10 @@
 
 struct domain;
 
-#define HEAP_BELOW_4G BIT(0) /* frames below 4 GiB only */
-#define HEAP_NO_SCRUB BIT(1) /* contents do not matter; default: free memory is given out zeroed */
+#define HEAP_BELOW_4G	  BIT(0) /* frames below 4 GiB only */
+#define HEAP_NO_SCRUB	  BIT(1) /* contents do not matter; default: free memory is given out zeroed */
 #define HEAP_ADDR_BITS(n) ((n) << 8) /* frames below 2^n bytes only */
-#define HEAP_CLAIMED BIT(2) /* for the holder of a claim: may use memory that is claimed */
+#define HEAP_CLAIMED	  BIT(2) /* for the holder of a claim: may use memory that is claimed */
 
 void heap_init(void); /* small data only, from the boot allocator */
 void heap_add(mfn_t start, uint64_t nr); /* RAM that is free from now on */

@@ -4,12 +4,12 @@
 #include <hv/heap.h>
 #include <hv/x86/cpu.h>
 
-#define MAX_BASIC 0xdu
-#define MAX_EXTENDED 0x80000021u
-#define MAX_LEAVES 96
+#define MAX_BASIC	    0xdu
+#define MAX_EXTENDED	    0x80000021u
+#define MAX_LEAVES	    96
 #define MAX_CACHE_SUBLEAVES 6
 #define MAX_XSAVE_SUBLEAVES 32
-#define NR_FEATURE_WORDS 18
+#define NR_FEATURE_WORDS    18
 
 struct leaves {
 	xen_cpuid_leaf_t leaf[MAX_LEAVES];
@@ -131,7 +131,8 @@ long sysctl_get_cpu_policy(struct xen_sysctl *op)
 /* The feature words in the order of <xen/arch-x86/cpufeatureset.h>. */
 static void feature_words(cpuid_source src, uint32_t *w)
 {
-	struct cpuid l1 = src(1, 0), e1 = src(0x80000001u, 0), l7 = src(7, 0), l71 = src(7, 1), d1 = src(0xd, 1);
+	struct cpuid l1 = src(1, 0), e1 = src(0x80000001u, 0), l7 = src(7, 0), l71 = src(7, 1),
+		     d1 = src(0xd, 1);
 	struct cpuid e7 = src(0x80000007u, 0), e8 = src(0x80000008u, 0);
 
 	w[0] = l1.d;
