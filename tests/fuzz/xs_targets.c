@@ -130,13 +130,13 @@ static void fuzz_wire(const uint8_t *in, size_t len)
 		alloc_fail_in = -1;
 		if (to->broken || s->jbroken)
 			break;
+		if (!xs_domain_find(s, 1) || !xs_domain_find(s, 2))
+			break; /* released: its connection is gone */
 		drain(to, true);
 		for (i = 0; i < 4; i++)
 			drain(c[i], false);
 		in += h.len < len ? h.len : len;
 		len -= h.len < len ? h.len : len;
-		if (!xs_domain_find(s, 1) || !xs_domain_find(s, 2))
-			break; /* released: its connection is gone */
 	}
 	need(!xs_store_check(s), "the store is inconsistent");
 	xs_store_free(s);
