@@ -316,6 +316,36 @@ START_TEST(quotas)
 }
 END_TEST
 
+START_TEST(features_and_quotas_by_domain)
+{
+	struct xs_conn *g = guest(5), *h = guest(6);
+
+	expect(ask(dom0, 23, 0, ""), "7|");
+	expect(ask(dom0, 23, 0, "5|"), "7|");
+	expect(ask(dom0, 23, 0, "9|"), "!ENOENT");
+	expect(ask(g, 23, 0, ""), "!EACCES");
+	expect(ask(dom0, 24, 0, "5|8|"), "!EINVAL");
+	expect(ask(dom0, 24, 0, "5|1|"), "!EBUSY");
+	ck_assert_ptr_nonnull(strstr(ask(dom0, 25, 0, ""), "nodes"));
+	expect(ask(dom0, 25, 0, "watches|"), "128|");
+	expect(ask(dom0, 25, 0, "nonsense|"), "!EINVAL");
+	expect(ask(dom0, 26, 0, "5|watches|1|"), "OK|");
+	expect(ask(dom0, 25, 0, "5|watches|"), "1|");
+	expect(ask(dom0, 25, 0, "6|watches|"), "128|");
+	expect(ask(dom0, 26, 0, "watches|2|"), "OK|");
+	expect(ask(g, XS_WATCH, 0, "a|t|"), "OK|");
+	next(g);
+	expect(ask(g, XS_WATCH, 0, "b|t|"), "!E2BIG");
+	expect(ask(h, XS_WATCH, 0, "a|t|"), "OK|");
+	next(h);
+	expect(ask(h, XS_WATCH, 0, "b|t|"), "OK|");
+	next(h);
+	expect(ask(h, XS_WATCH, 0, "c|t|"), "!E2BIG");
+	expect(ask(dom0, XS_CONTROL, 0, "quota-soft|set|nodes|1|"), "OK|");
+	expect(ask(dom0, XS_CONTROL, 0, "quota-soft|set|path-max|1|"), "!EINVAL");
+}
+END_TEST
+
 /* A guest that takes no events costs bounded memory, and learns afterwards that something changed. */
 START_TEST(events_not_taken)
 {
@@ -396,6 +426,7 @@ int main(void)
 		transactions_fire_at_commit,
 		failed_commit_changes_nothing,
 		quotas,
+		features_and_quotas_by_domain,
 		events_not_taken,
 		out_of_memory,
 	};

@@ -42,30 +42,36 @@ static int ctl_memreport(struct xs_store *s, struct xs_buf *out)
 	return end(out, fit);
 }
 
-static int quota_list(struct xs_store *s, struct xs_buf *out)
+static int quota_list(const uint64_t *limit, bool all, struct xs_buf *out)
 {
 	bool fit = true;
 	unsigned int i;
 
 	for (i = 0; i < XS_Q_NUM && fit; i++)
-		fit = line(out, xs_quota_name[i], s->quota[i]);
+		if (all || limit[i])
+			fit = line(out, xs_quota_name[i], limit[i]);
 	return end(out, fit);
 }
 
-static int quota_set(struct xs_store *s, const char *name, const char *value, struct xs_buf *out)
+static int quota_set(struct xs_store *s, bool soft, const char *name, const char *value,
+		     struct xs_buf *out)
 {
+	enum xs_quota q = xs_quota_find(name);
 	uint64_t n;
-	unsigned int i;
 
-	if (!xs_num_parse(value, INT64_MAX, &n))
+	if (q == XS_Q_NUM || !xs_num_parse(value, INT64_MAX, &n))
 		return EINVAL;
-	for (i = 0; i < XS_Q_NUM; i++)
-		if (!strcmp(name, xs_quota_name[i])) {
-			s->quota[i] = n;
-			xs_j_quota(s, (enum xs_quota)i);
-			return end(out, xs_buf_str(out, "OK"));
-		}
-	return EINVAL;
+	/* Soft limits are those of which a domain may hold more. */
+	if (soft && q != XS_Q_NODES && q != XS_Q_MEMORY && q != XS_Q_WATCHES)
+		return EINVAL;
+	if (soft) {
+		s->soft[q] = n;
+		xs_j_soft(s, q);
+	} else {
+		s->quota[q] = n;
+		xs_j_quota(s, q);
+	}
+	return end(out, xs_buf_str(out, "OK"));
 }
 
 static int quota_domain(struct xs_store *s, const char *who, struct xs_buf *out)
@@ -90,11 +96,13 @@ static int quota_domain(struct xs_store *s, const char *who, struct xs_buf *out)
 static int ctl_quota(struct xs_store *s, unsigned int argc, const char *const *argv,
 		     struct xs_buf *out)
 {
+	bool soft = !strcmp(argv[0], "quota-soft");
+
 	if (argc == 1)
-		return quota_list(s, out);
+		return quota_list(soft ? s->soft : s->quota, !soft, out);
 	if (argc == 4 && !strcmp(argv[1], "set"))
-		return quota_set(s, argv[2], argv[3], out);
-	if (argc == 2)
+		return quota_set(s, soft, argv[2], argv[3], out);
+	if (argc == 2 && !soft)
 		return quota_domain(s, argv[1], out);
 	return EINVAL;
 }
@@ -107,7 +115,7 @@ int xs_control(struct xs_conn *c, unsigned int argc, const char *const *argv, st
 		return ctl_check(s, out);
 	if (!strcmp(argv[0], "memreport"))
 		return ctl_memreport(s, out);
-	if (!strcmp(argv[0], "quota"))
+	if (!strcmp(argv[0], "quota") || !strcmp(argv[0], "quota-soft"))
 		return ctl_quota(s, argc, argv, out);
 	if (!strcmp(argv[0], "print")) {
 		if (argc < 2)
@@ -118,7 +126,8 @@ int xs_control(struct xs_conn *c, unsigned int argc, const char *const *argv, st
 	}
 	if (!strcmp(argv[0], "help"))
 		return end(out, xs_buf_str(out, "check\nhelp\nlog on|off\nmemreport\nprint <text>\n"
-						"quota [<domid> | set <name> <value>]\n"));
+						"quota [<domid> | set <name> <value>]\nquota-soft "
+						"[set <name> <value>]\n"));
 	if (s->host && s->host->control)
 		return s->host->control(s->ctx, argc, argv, out);
 	return EINVAL;

@@ -117,6 +117,25 @@ void xs_j_quota(struct xs_store *s, enum xs_quota q)
 	put64(s, s->quota[q]);
 }
 
+void xs_j_soft(struct xs_store *s, enum xs_quota q)
+{
+	if (!s->journal)
+		return;
+	put8(s, XS_J_SOFT);
+	put8(s, (uint8_t)q);
+	put64(s, s->soft[q]);
+}
+
+void xs_j_own_quota(struct xs_store *s, const struct xs_domain *d, enum xs_quota q)
+{
+	if (!s->journal)
+		return;
+	put8(s, XS_J_OWN);
+	put16(s, d->domid);
+	put8(s, (uint8_t)q);
+	put64(s, d->quota[q]);
+}
+
 void xs_j_domain(struct xs_store *s, const struct xs_domain *d)
 {
 	if (!s->journal)
@@ -273,9 +292,13 @@ static bool snap_domain(struct snap *p, const struct xs_domain *d)
 	const struct xs_conn *c = d->conn;
 	const struct xs_watch *w;
 	const struct xs_txn *t;
+	unsigned int q;
 
 	xs_j_domain(p->s, d);
 	xs_j_state(p->s, d);
+	for (q = 0; q < XS_Q_NUM; q++)
+		if (d->own_quota & 1u << q)
+			xs_j_own_quota(p->s, d, q);
 	for (w = c->watch; w; w = w->next_own) {
 		xs_j_watch(w, XS_J_WATCH);
 		if (w->lost)
@@ -306,8 +329,10 @@ bool xs_j_snapshot(struct xs_store *s, bool (*emit)(void *arg, const void *group
 	s->jbroken = false;
 	put8(s, XS_J_START);
 	put64(s, s->gen);
-	for (q = 0; q < XS_Q_NUM; q++)
+	for (q = 0; q < XS_Q_NUM; q++) {
 		xs_j_quota(s, q);
+		xs_j_soft(s, q);
+	}
 	xs_j_special(s, false);
 	xs_j_special(s, true);
 	if (!snap_nodes(&p, s->tree.root, path, 0))
@@ -466,14 +491,14 @@ static const char *apply_special(struct xs_store *s, struct in *in)
 	return NULL;
 }
 
-static const char *apply_quota(struct xs_store *s, struct in *in)
+static const char *apply_quota(struct xs_store *s, struct in *in, enum xs_j kind)
 {
 	uint8_t q = (uint8_t)get_num(in, 1);
 	uint64_t limit = get_num(in, 8);
 
 	if (in->bad || q >= XS_Q_NUM)
 		return "a quota";
-	s->quota[q] = limit;
+	*(kind == XS_J_SOFT ? &s->soft[q] : &s->quota[q]) = limit;
 	return NULL;
 }
 
@@ -573,6 +598,18 @@ static const char *apply_state(struct xs_domain *d, struct in *in)
 	return in->bad ? "the state of a domain" : NULL;
 }
 
+static const char *apply_own_quota(struct xs_domain *d, struct in *in)
+{
+	uint8_t q = (uint8_t)get_num(in, 1);
+	uint64_t limit = get_num(in, 8);
+
+	if (in->bad || q >= XS_Q_NUM)
+		return "the quota of a domain";
+	d->own_quota |= 1u << q;
+	d->quota[q] = limit;
+	return NULL;
+}
+
 static const char *apply_to_domain(struct xs_store *s, struct in *in, enum xs_j kind)
 {
 	struct xs_domain *d = xs_domain_find(s, (uint16_t)get_num(in, 2));
@@ -585,6 +622,8 @@ static const char *apply_to_domain(struct xs_store *s, struct in *in, enum xs_j 
 		return in->bad ? "a port" : NULL;
 	case XS_J_STATE:
 		return apply_state(d, in);
+	case XS_J_OWN:
+		return apply_own_quota(d, in);
 	case XS_J_GONE:
 		xs_domain_gone(s, d->domid);
 		return NULL;
@@ -642,7 +681,8 @@ static const char *apply_one(struct xs_store *s, struct in *in)
 	case XS_J_SPECIAL:
 		return apply_special(s, in);
 	case XS_J_QUOTA:
-		return apply_quota(s, in);
+	case XS_J_SOFT:
+		return apply_quota(s, in, kind);
 	case XS_J_DOMAIN:
 		return apply_domain(s, in);
 	case XS_J_START:

@@ -23,6 +23,8 @@ enum xs_j {
 	XS_J_PERMS, /* path, permissions */
 	XS_J_SPECIAL, /* 0 introduce, 1 release; permissions */
 	XS_J_QUOTA, /* quota, limit */
+	XS_J_SOFT, /* quota, soft limit */
+	XS_J_OWN, /* domid, quota, limit */
 	XS_J_DOMAIN, /* domid, mfn, port */
 	XS_J_PORT, /* domid, port */
 	XS_J_STATE, /* domid, shutdown, target */
@@ -45,6 +47,8 @@ void xs_j_rm(struct xs_store *s, const char *path);
 void xs_j_perms(struct xs_store *s, const char *path, const struct xs_perms *perms);
 void xs_j_special(struct xs_store *s, bool release);
 void xs_j_quota(struct xs_store *s, enum xs_quota q);
+void xs_j_soft(struct xs_store *s, enum xs_quota q);
+void xs_j_own_quota(struct xs_store *s, const struct xs_domain *d, enum xs_quota q);
 void xs_j_domain(struct xs_store *s, const struct xs_domain *d);
 void xs_j_port(struct xs_store *s, const struct xs_domain *d);
 void xs_j_state(struct xs_store *s, const struct xs_domain *d);

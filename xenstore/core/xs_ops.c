@@ -27,13 +27,28 @@ static struct xs_usage usage_of(struct xs_conn *c, struct xs_txn *t, uint16_t do
 	return u;
 }
 
+uint64_t xs_limit(const struct xs_conn *c, enum xs_quota q)
+{
+	if (c->domain && c->domain->own_quota & 1u << q)
+		return c->domain->quota[q];
+	return c->store->quota[q];
+}
+
 int xs_refuse(struct xs_conn *c, enum xs_quota q, const char *path, int err)
 {
 	struct xs_store *s = c->store;
 
 	if (s->host && s->host->refused)
-		s->host->refused(s->ctx, c->domid, q, s->quota[q], path);
+		s->host->refused(s->ctx, c->domid, q, xs_limit(c, q), path, false);
 	return err;
+}
+
+void xs_soft(struct xs_conn *c, enum xs_quota q, uint64_t value, const char *path)
+{
+	struct xs_store *s = c->store;
+
+	if (s->soft[q] && value > s->soft[q] && s->host && s->host->refused)
+		s->host->refused(s->ctx, c->domid, q, s->soft[q], path, true);
 }
 
 /*
@@ -73,23 +88,24 @@ int xs_node_access(struct xs_conn *c, struct xs_txn *t, const char *path, unsign
 static int check_room(struct xs_conn *c, struct xs_txn *t, const char *path, unsigned int more,
 		      size_t bytes)
 {
-	const uint64_t *q = c->store->quota;
 	struct xs_usage u;
 
 	if (xs_conn_priv(c))
 		return 0;
 	u = usage_of(c, t, c->domid);
-	if (more && u.nodes + more > (int64_t)q[XS_Q_NODES])
+	if (more && u.nodes + more > (int64_t)xs_limit(c, XS_Q_NODES))
 		return xs_refuse(c, XS_Q_NODES, path, ENOSPC);
-	if (u.bytes + (int64_t)bytes > (int64_t)q[XS_Q_MEMORY])
+	if (u.bytes + (int64_t)bytes > (int64_t)xs_limit(c, XS_Q_MEMORY))
 		return xs_refuse(c, XS_Q_MEMORY, path, ENOSPC);
+	xs_soft(c, XS_Q_NODES, (uint64_t)u.nodes + more, path);
+	xs_soft(c, XS_Q_MEMORY, (uint64_t)u.bytes + bytes, path);
 	return 0;
 }
 
 static int check_size(struct xs_conn *c, const char *path, const struct xs_node *n, size_t len)
 {
 	if (!xs_conn_priv(c) &&
-	    len + n->perms->num * sizeof(n->perms->p[0]) > c->store->quota[XS_Q_NODE_SIZE])
+	    len + n->perms->num * sizeof(n->perms->p[0]) > xs_limit(c, XS_Q_NODE_SIZE))
 		return xs_refuse(c, XS_Q_NODE_SIZE, path, ENOSPC);
 	return 0;
 }
@@ -203,7 +219,7 @@ static int check_perms(struct xs_conn *c, const char *path, const struct xs_node
 		return 0;
 	if (perms->p[0].domid != n->perms->p[0].domid)
 		return EPERM;
-	if (perms->num > c->store->quota[XS_Q_PERMS])
+	if (perms->num > xs_limit(c, XS_Q_PERMS))
 		return xs_refuse(c, XS_Q_PERMS, path, ENOSPC);
 	return 0;
 }

@@ -303,8 +303,10 @@ static int do_watch(struct req *r)
 		return EINVAL;
 	if (xs_watch_find(r->c, r->path, r->rel, r->argv[1]))
 		return EEXIST;
-	if (!xs_conn_priv(r->c) && r->c->nwatch >= r->s->quota[XS_Q_WATCHES])
+	if (!xs_conn_priv(r->c) && r->c->nwatch >= xs_limit(r->c, XS_Q_WATCHES))
 		return xs_refuse(r->c, XS_Q_WATCHES, r->path, E2BIG);
+	if (!xs_conn_priv(r->c))
+		xs_soft(r->c, XS_Q_WATCHES, r->c->nwatch + 1u, r->path);
 	err = xs_watch_add(r->c, r->path, r->rel, r->argv[1], r->argc == 3 ? (int)depth : -1, &w);
 	if (err)
 		return err;
@@ -493,6 +495,87 @@ static int do_is_domain_introduced(struct req *r)
 	return 0;
 }
 
+/* ---- features and quotas, numbers 23 to 26: not in every version of the headers ---- */
+
+#define GET_FEATURE 23
+#define SET_FEATURE 24
+#define GET_QUOTA   25
+#define SET_QUOTA   26
+#define NUM_TYPES   27
+
+static int reply_num(struct req *r, uint64_t n)
+{
+	char text[XS_NUM_MAX];
+
+	reply(r, text, xs_num_fmt(text, n) + 1, NULL, 0);
+	return 0;
+}
+
+static int do_get_feature(struct req *r)
+{
+	struct xs_domain *d;
+	int err = r->argc ? arg_domain(r, 0, &d) : 0;
+
+	return err ? err : reply_num(r, XS_FEATURES);
+}
+
+/* Features are fixed when a domain is introduced. */
+static int do_set_feature(struct req *r)
+{
+	struct xs_domain *d;
+	uint64_t bits;
+
+	if (!xs_num_parse(r->argv[1], UINT32_MAX, &bits) || bits & ~(uint64_t)XS_FEATURES)
+		return EINVAL;
+	return arg_domain(r, 0, &d) ? ENOENT : EBUSY;
+}
+
+static int do_get_quota(struct req *r)
+{
+	struct xs_buf b = { 0 };
+	struct xs_domain *d = NULL;
+	enum xs_quota q;
+	bool fit = true;
+	unsigned int i;
+	int err;
+
+	if (!r->argc) {
+		for (i = 0; i < XS_Q_NUM && fit; i++)
+			fit = (!i || xs_buf_add(&b, " ", 1)) && xs_buf_str(&b, xs_quota_name[i]);
+		return reply_buf(r, &b, fit && xs_buf_add(&b, "", 1));
+	}
+	err = r->argc > 1 ? arg_domain(r, 0, &d) : 0;
+	if (err)
+		return err;
+	q = xs_quota_find(r->argv[r->argc - 1]);
+	if (q == XS_Q_NUM)
+		return EINVAL;
+	return reply_num(r, d ? xs_limit(d->conn, q) : r->s->quota[q]);
+}
+
+static int do_set_quota(struct req *r)
+{
+	struct xs_domain *d = NULL;
+	uint64_t limit;
+	enum xs_quota q;
+	int err = r->argc > 2 ? arg_domain(r, 0, &d) : 0;
+
+	if (err)
+		return err;
+	q = xs_quota_find(r->argv[r->argc - 2]);
+	if (q == XS_Q_NUM || !xs_num_parse(r->argv[r->argc - 1], INT64_MAX, &limit))
+		return EINVAL;
+	if (d) {
+		d->own_quota |= 1u << q;
+		d->quota[q] = limit;
+		xs_j_own_quota(r->s, d, q);
+	} else {
+		r->s->quota[q] = limit;
+		xs_j_quota(r->s, q);
+	}
+	return ok(r);
+}
+
 static int do_control(struct req *r)
 {
 	struct xs_buf out = { 0 };
@@ -507,7 +590,7 @@ static int do_control(struct req *r)
 
 /* ---- dispatch ---- */
 
-static const struct handler table[XS_TYPE_COUNT] = {
+static const struct handler table[NUM_TYPES] = {
 	/* clang-format off */
 	/*				function	      args  exact  priv   no_txn path */
 	[XS_CONTROL] =			{ do_control,		 1, false, true,  false, false },
@@ -529,6 +612,10 @@ static const struct handler table[XS_TYPE_COUNT] = {
 	[XS_RESUME] =			{ do_resume,		 1, true,  true,  false, false },
 	[XS_SET_TARGET] =		{ do_set_target,	 2, true,  true,  false, false },
 	[XS_RESET_WATCHES] =		{ do_reset_watches,	 0, false, false, false, false },
+	[GET_FEATURE] =			{ do_get_feature,	 0, false, true,  false, false },
+	[SET_FEATURE] =			{ do_set_feature,	 2, true,  true,  false, false },
+	[GET_QUOTA] =			{ do_get_quota,		 0, false, true,  false, false },
+	[SET_QUOTA] =			{ do_set_quota,		 2, false, true,  false, false },
 	[XS_DIRECTORY_PART] =		{ do_directory_part,	 2, true,  false, false, true },
 	/* clang-format on */
 };
@@ -561,7 +648,8 @@ static int check_path_quota(struct req *r)
 		while (*p && *p != '/')
 			p++;
 	}
-	return strlen(p) > r->s->quota[XS_Q_PATH] ? xs_refuse(r->c, XS_Q_PATH, r->path, EINVAL) : 0;
+	return strlen(p) > xs_limit(r->c, XS_Q_PATH) ? xs_refuse(r->c, XS_Q_PATH, r->path, EINVAL)
+						     : 0;
 }
 
 static int get_path(struct req *r)
@@ -582,7 +670,7 @@ static int dispatch(struct req *r)
 	const struct handler *h;
 	int err;
 
-	if (r->hdr->type >= XS_TYPE_COUNT || !table[r->hdr->type].fn)
+	if (r->hdr->type >= NUM_TYPES || !table[r->hdr->type].fn)
 		return ENOSYS;
 	h = &table[r->hdr->type];
 	if (h->priv && !xs_conn_priv(r->c))

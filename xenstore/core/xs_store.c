@@ -23,10 +23,19 @@ const char *const xs_quota_name[XS_Q_NUM] = {
 static const uint64_t quota_default[XS_Q_NUM] = {
 	[XS_Q_NODES] = 1000,	   [XS_Q_NODE_SIZE] = 2048,
 	[XS_Q_WATCHES] = 128,	   [XS_Q_TRANSACTIONS] = 10,
-	[XS_Q_TXN_NODES] = 1024,   [XS_Q_MEMORY] = 2 * 1024 * 1024,
+	[XS_Q_TXN_NODES] = 1024,   [XS_Q_MEMORY] = 2560 * 1024,
 	[XS_Q_PERMS] = 5,	   [XS_Q_PATH] = XENSTORE_REL_PATH_MAX,
 	[XS_Q_OUTPUT] = 64 * 1024,
 };
+
+enum xs_quota xs_quota_find(const char *name)
+{
+	enum xs_quota q = 0;
+
+	while (q < XS_Q_NUM && strcmp(name, xs_quota_name[q]))
+		q++;
+	return q;
+}
 
 struct xs_store *xs_store_new(const struct xs_host *host, void *ctx)
 {
@@ -40,6 +49,7 @@ struct xs_store *xs_store_new(const struct xs_host *host, void *ctx)
 	s->host = host;
 	s->ctx = ctx;
 	memcpy(s->quota, quota_default, sizeof(s->quota));
+	s->soft[XS_Q_MEMORY] = 2 * 1024 * 1024;
 	s->wroot = xs_wnode_new_root();
 	s->wspecial = xs_wnode_new_root();
 	if (!s->wroot || !s->wspecial || xs_tree_init(&s->tree, perms, &s->gen))
@@ -223,6 +233,7 @@ int xs_domain_add(struct xs_store *s, uint16_t domid, uint64_t mfn, uint32_t por
 		return ENOMEM;
 	}
 	d->conn->ring = true;
+	d->conn->domain = d;
 	d->domid = domid;
 	d->mfn = mfn;
 	d->port = port;

@@ -37,6 +37,9 @@ enum xs_quota {
 
 extern const char *const xs_quota_name[XS_Q_NUM];
 
+/* Server features: reconnection, error field, depth of watches (bit 2, newer than some headers). */
+#define XS_FEATURES (XENSTORE_SERVER_FEATURE_RECONNECTION | XENSTORE_SERVER_FEATURE_ERROR | 4u)
+
 /* What the core asks of its surroundings. ctx is the one given to xs_store_new(). */
 struct xs_host {
 	/*
@@ -48,9 +51,12 @@ struct xs_host {
 	void (*attached)(void *ctx, void *ring, struct xs_conn *c);
 	/* The connection of this ring was destroyed: unmap, unbind. */
 	void (*release)(void *ctx, uint16_t domid, void *ring);
-	/* A request was refused for a quota; called each time, the callee limits its rate. */
+	/*
+	 * A request was refused for a quota, or (soft) it was done and the domain should be looked at; called each
+	 * time, the callee limits its rate.
+	 */
 	void (*refused)(void *ctx, uint16_t domid, enum xs_quota q, uint64_t limit,
-			const char *path);
+			const char *path, bool soft);
 	/* A line for the log. */
 	void (*log)(void *ctx, const char *text);
 	/*
@@ -130,6 +136,7 @@ struct xs_conn {
 	uint16_t target; /* acts for this domain too, or XS_NO_DOMID */
 	bool broken; /* an answer could not be queued: the owner must close it */
 	bool ring; /* a domain's: kept in the journal */
+	struct xs_domain *domain; /* that of a ring */
 	uint32_t nwatch, ntxn, nlost;
 	uint32_t next_txn;
 	struct xs_watch *watch, *watch_tail;
@@ -150,6 +157,8 @@ struct xs_domain {
 	uint64_t mfn;
 	uint32_t port;
 	struct xs_conn *conn;
+	uint32_t own_quota; /* bit q: quota[q] holds instead of the store's */
+	uint64_t quota[XS_Q_NUM];
 };
 
 struct xs_store {
@@ -160,6 +169,7 @@ struct xs_store {
 	struct xs_domain *domains;
 	struct xs_perms *introduce_perms, *release_perms;
 	uint64_t quota[XS_Q_NUM];
+	uint64_t soft[XS_Q_NUM]; /* beyond this a line is logged; 0: never */
 	const struct xs_host *host;
 	void *ctx;
 	uint32_t nwatch, nconn;
@@ -213,6 +223,12 @@ static inline bool xs_conn_priv(const struct xs_conn *c)
 void xs_conn_send(struct xs_conn *c, uint32_t type, uint32_t req_id, uint32_t tx_id, const void *a,
 		  size_t alen, const void *b, size_t blen);
 
+/* The limit that holds for c. */
+uint64_t xs_limit(const struct xs_conn *c, enum xs_quota q);
+/* Is value beyond the soft limit? Then tell the host. */
+void xs_soft(struct xs_conn *c, enum xs_quota q, uint64_t value, const char *path);
+/* XS_Q_NUM if there is none of that name. */
+enum xs_quota xs_quota_find(const char *name);
 /* Refuse for a quota: tell the host and return err. */
 int xs_refuse(struct xs_conn *c, enum xs_quota q, const char *path, int err);
 

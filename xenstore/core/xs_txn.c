@@ -41,7 +41,7 @@ int xs_txn_begin(struct xs_conn *c, uint32_t *id)
 {
 	struct xs_txn *t;
 
-	if (!xs_conn_priv(c) && !c->store->replay && c->ntxn >= c->store->quota[XS_Q_TRANSACTIONS])
+	if (!xs_conn_priv(c) && !c->store->replay && c->ntxn >= xs_limit(c, XS_Q_TRANSACTIONS))
 		return xs_refuse(c, XS_Q_TRANSACTIONS, "", ENOSPC);
 	t = xs_alloc(sizeof(*t));
 	if (!t)
@@ -124,7 +124,7 @@ static struct xs_touch *touch_find(struct xs_txn *t, const char *path, uint32_t 
 
 static bool over_quota(struct xs_txn *t, uint32_t num)
 {
-	return !xs_conn_priv(t->conn) && num >= t->conn->store->quota[XS_Q_TXN_NODES];
+	return !xs_conn_priv(t->conn) && num >= xs_limit(t->conn, XS_Q_TXN_NODES);
 }
 
 static int touch(struct xs_txn *t, const char *path, struct xs_touch **out)

@@ -233,7 +233,7 @@ void xs_watch_event(struct xs_watch *w, const char *path)
 		path = w->path + w->rel;
 		plen = strlen(path) + 1;
 	}
-	if (!xs_conn_priv(c) && c->out.len > c->store->quota[XS_Q_OUTPUT]) {
+	if (!xs_conn_priv(c) && c->out.len > xs_limit(c, XS_Q_OUTPUT)) {
 		w->lost = true;
 		c->nlost++;
 		xs_j_watch(w, XS_J_LOST);

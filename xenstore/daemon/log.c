@@ -108,14 +108,14 @@ void xsd_access(const struct xs_conn *c, const struct xsd_sockmsg *h, const char
 }
 
 /* A small table of what was logged when; a collision only costs or adds a line. */
-void xsd_log_refused(uint16_t domid, enum xs_quota q, uint64_t limit, const char *path)
+void xsd_log_refused(uint16_t domid, enum xs_quota q, uint64_t limit, const char *path, bool soft)
 {
 	static struct {
 		uint16_t domid;
 		uint16_t q;
 		time_t when;
 	} seen[256];
-	unsigned int i = (domid * XS_Q_NUM + q) % 256;
+	unsigned int i = ((domid * XS_Q_NUM + q) * 2u + soft) % 256;
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
@@ -125,9 +125,13 @@ void xsd_log_refused(uint16_t domid, enum xs_quota q, uint64_t limit, const char
 	seen[i].domid = domid;
 	seen[i].q = (uint16_t)q;
 	seen[i].when = now.tv_sec + 1;
-	xsd_log(XSD_WARN,
-		"domain %u reached its quota '%s' of %llu at '%s'; raise it with 'xenstore-control "
-		"quota "
-		"set %s N' if that is legitimate",
-		domid, xs_quota_name[q], (unsigned long long)limit, path, xs_quota_name[q]);
+	if (soft)
+		xsd_log(XSD_WARN, "domain %u is beyond its soft quota '%s' of %llu at '%s'", domid,
+			xs_quota_name[q], (unsigned long long)limit, path);
+	else
+		xsd_log(XSD_WARN,
+			"domain %u reached its quota '%s' of %llu at '%s'; raise it with "
+			"'xenstore-control "
+			"quota set %s N' if that is legitimate",
+			domid, xs_quota_name[q], (unsigned long long)limit, path, xs_quota_name[q]);
 }

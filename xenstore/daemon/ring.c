@@ -13,8 +13,6 @@
 #include "xenstore/core/xs_journal.h"
 #include "xsd.h"
 
-#define FEATURES (XENSTORE_SERVER_FEATURE_RECONNECTION | XENSTORE_SERVER_FEATURE_ERROR)
-
 static void ring_bad(struct ring *r, uint32_t code, const char *why)
 {
 	r->bad = true;
@@ -117,7 +115,7 @@ void xsd_ring_start(struct ring *r)
 	c->in_at = r->page->req_cons;
 	c->out_at = r->page->rsp_prod;
 	xs_j_pos(c);
-	r->page->server_features = FEATURES;
+	r->page->server_features = XS_FEATURES;
 	r->page->connection = XENSTORE_CONNECTED;
 	r->page->error = XENSTORE_ERROR_NONE;
 }
@@ -134,7 +132,7 @@ void xsd_ring_resume(struct ring *r)
 			 "its response index does not match the journal");
 	else
 		xs_conn_sent(c, given);
-	r->page->server_features = FEATURES;
+	r->page->server_features = XS_FEATURES;
 }
 
 void xsd_ring_run(struct ring *r)

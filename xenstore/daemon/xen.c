@@ -183,10 +183,10 @@ static void host_release(void *ctx, uint16_t domid, void *ring)
 }
 
 static void host_refused(void *ctx, uint16_t domid, enum xs_quota q, uint64_t limit,
-			 const char *path)
+			 const char *path, bool soft)
 {
 	(void)ctx;
-	xsd_log_refused(domid, q, limit, path);
+	xsd_log_refused(domid, q, limit, path, soft);
 }
 
 static void host_log(void *ctx, const char *text)

@@ -63,7 +63,7 @@ enum xsd_level { XSD_ERR, XSD_WARN, XSD_INFO, XSD_DEBUG };
 int xsd_log_open(const char *file, bool verbose);
 void xsd_log(enum xsd_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The core's quota refusals, at most one line a minute for each domain and quota. */
-void xsd_log_refused(uint16_t domid, enum xs_quota q, uint64_t limit, const char *path);
+void xsd_log_refused(uint16_t domid, enum xs_quota q, uint64_t limit, const char *path, bool soft);
 
 /* Log each request from now on, or no longer: to file, or to the log for NULL. 0 or -1 with errno. */
 int xsd_access_log(const char *file, bool on);
