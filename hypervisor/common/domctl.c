@@ -9,7 +9,9 @@
 #include <hv/sched.h>
 #include <hv/time.h>
 
-#define MAX_PAUSE_COUNT	   255
+#define MAX_PAUSE_COUNT 255
+#define DOMAIN_FLAGS \
+	(XEN_DOMCTL_CDF_xs_domain | XEN_DOMCTL_CDF_s3_integrity | XEN_DOMCTL_CDF_oos_off)
 #define MAX_PAGEFRAMES	   1024
 #define MAX_MAPPING_FRAMES 64
 #define NR_PORTS	   65536u
@@ -49,6 +51,12 @@ static long createdomain(struct xen_domctl *op, struct domain *unused)
 	struct domain *d;
 	int rc;
 
+	if (op->u.createdomain.flags & ~DOMAIN_FLAGS) {
+		log_warn("createdomain: flags %#x ask for more than a PV guest without IOMMU can "
+			 "have\n",
+			 op->u.createdomain.flags);
+		return -XEN_EINVAL;
+	}
 	if (id > 0 && id < DOMID_FIRST_RESERVED) {
 		if (!domid_free(id))
 			return -XEN_EEXIST;
@@ -98,17 +106,26 @@ static long resumedomain(struct xen_domctl *op, struct domain *d)
 	return 0;
 }
 
-/* The first domain with this id or a higher one, so that callers can walk. NULL: none. */
-static struct domain *domain_from(domid_t id)
+/* Id of the first domain in the list from `id` on; DOMID_INVALID: none. */
+static domid_t next_domid(domid_t id)
 {
-	struct domain *d;
+	uint64_t flags = spin_lock_irqsave(&domain_list_lock);
+	const struct domain *d = domain_list;
 
-	spin_lock(&domain_list_lock);
-	for (d = domain_list; d && d->id < id; d = d->next)
-		;
-	if (d)
-		get_domain(d);
-	spin_unlock(&domain_list_lock);
+	while (d && d->id < id)
+		d = d->next;
+	id = d ? d->id : DOMID_INVALID;
+	spin_unlock_irqrestore(&domain_list_lock, flags);
+	return id;
+}
+
+struct domain *domain_from(domid_t id)
+{
+	struct domain *d = NULL;
+
+	/* One in the list may have lost its last reference just now: then the next. */
+	for (id = next_domid(id); id < DOMID_FIRST_RESERVED && !d; id = next_domid(id + 1))
+		d = get_domain_by_id(id);
 	return d;
 }
 

@@ -441,9 +441,10 @@ static void dump_domain(const struct domain *d)
 
 void gnttab_dump(void)
 {
-	spin_lock(&domain_list_lock);
+	uint64_t flags = spin_lock_irqsave(&domain_list_lock);
+
 	for (const struct domain *d = domain_list; d; d = d->next)
 		if (d->grant_table)
 			dump_domain(d);
-	spin_unlock(&domain_list_lock);
+	spin_unlock_irqrestore(&domain_list_lock, flags);
 }

@@ -190,9 +190,14 @@ static bool steal(struct domain *d, uint64_t nr)
 
 static void unsteal(struct exchange *e, uint64_t n)
 {
-	while (n--)
-		__atomic_store_n(&frame_of(mfn(e->stolen[n]))->count, FC_ALLOCATED | 1,
-				 __ATOMIC_RELEASE);
+	while (n--) {
+		struct frame *f = frame_of(mfn(e->stolen[n]));
+
+		__atomic_store_n(&f->count, FC_ALLOCATED | 1, __ATOMIC_SEQ_CST);
+		/* The teardown of a domain that died meanwhile has passed over the stolen ones. */
+		if (READ_ONCE(e->d->dying) != DOM_ALIVE)
+			domain_release_page(f);
+	}
 }
 
 static long steal_chunk(struct exchange *e, uint64_t chunk)

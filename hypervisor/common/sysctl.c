@@ -64,20 +64,6 @@ static long sched_id(struct xen_sysctl *op)
 	return 0;
 }
 
-/* The first domain with an id of at least `id`; a reference is taken. */
-static struct domain *domain_from(domid_t id)
-{
-	struct domain *d;
-
-	spin_lock(&domain_list_lock);
-	for (d = domain_list; d && d->id < id; d = d->next)
-		;
-	if (d)
-		get_domain(d);
-	spin_unlock(&domain_list_lock);
-	return d;
-}
-
 static long getdomaininfolist(struct xen_sysctl *op)
 {
 	struct xen_sysctl_getdomaininfolist *l = &op->u.getdomaininfolist;
@@ -185,12 +171,12 @@ static long numainfo(struct xen_sysctl *op)
 
 static uint32_t count_domains(void)
 {
+	uint64_t flags = spin_lock_irqsave(&domain_list_lock);
 	uint32_t n = 0;
 
-	spin_lock(&domain_list_lock);
 	for (const struct domain *d = domain_list; d; d = d->next)
 		n++;
-	spin_unlock(&domain_list_lock);
+	spin_unlock_irqrestore(&domain_list_lock, flags);
 	return n;
 }
 

@@ -12,6 +12,9 @@
 long cpumask_from_guest(const struct xenctl_bitmap *b, cpumask_t *out);
 long cpumask_to_guest(const struct xenctl_bitmap *b, cpumask_t set);
 
+/* The first domain with this id or a higher one, so that callers can walk; a reference is taken. NULL: none. */
+struct domain *domain_from(domid_t id);
+
 /* One domctl on d (referenced). 0, -XEN_E*, or -XEN_ERESTART: do it again from the start. */
 typedef long (*domctl_fn)(struct xen_domctl *op, struct domain *d);
 

@@ -84,7 +84,8 @@ static int take_entry(uint64_t new_addr, uint64_t *e)
 
 static bool maps(uint64_t e, mfn_t m, bool ro)
 {
-	return (e & PTE_P) && mfn_eq(pte_mfn(e), m) && (ro || (e & PTE_W));
+	/* The reference of the type goes with PTE_W: the entry must hold exactly what the caller will drop. */
+	return (e & PTE_P) && mfn_eq(pte_mfn(e), m) && !(e & PTE_W) == ro;
 }
 
 int grant_unmap_host(uint64_t host_addr, mfn_t m, bool ro, bool contains_pte, uint64_t new_addr)
