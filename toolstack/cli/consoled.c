@@ -203,6 +203,26 @@ static int serve(struct consoled *d)
 	return 0;
 }
 
+static int watch_domains(struct consoled *d)
+{
+	return xsc_watch(d->ts->xs, "@introduceDomain", "domains") ||
+	       xsc_watch(d->ts->xs, "@releaseDomain", "domains");
+}
+
+/* The store may be restarted under us: its tree is still there, our watches are not. */
+static int reconnect(struct consoled *d)
+{
+	if (ts_store_again(d->ts, 30) || watch_domains(d))
+		return -1;
+	for (struct cons *c = d->list; c; c = c->next) {
+		if (c->state == CONS_WAITING)
+			watch_console(d, c->domid, true);
+		cons_publish(c);
+	}
+	rescan(d);
+	return 0;
+}
+
 /* ---- start */
 
 static int usage(FILE *to)
@@ -250,8 +270,7 @@ static int open_handles(struct consoled *d)
 		return -1;
 	}
 	d->gnttab = xengnttab_open(NULL, 0);
-	if (xsc_watch(d->ts->xs, "@introduceDomain", "domains") ||
-	    xsc_watch(d->ts->xs, "@releaseDomain", "domains")) {
+	if (watch_domains(d)) {
 		fprintf(stderr, "paravane-consoled: cannot watch for domains: %s\n",
 			strerror(errno));
 		return -1;
@@ -333,7 +352,9 @@ int main(int argc, char **argv)
 	if (open_handles(&d) || (pid_file && write_pid(pid_file)))
 		return 1;
 	tell_parent(ready[1]);
-	rc = serve(&d);
+	do {
+		rc = serve(&d);
+	} while (rc && reconnect(&d) == 0);
 	if (rc)
 		fprintf(stderr, "paravane-consoled: lost xenstore: %s\n", strerror(errno));
 	for (struct cons *c = d.list, *next; c; c = next) {

@@ -54,6 +54,8 @@ struct cons {
 struct cons *cons_new(struct consoled *d, uint32_t domid);
 /* Try to connect a WAITING console to its ring. 0 when it is served, -1 when the store says nothing yet or why not. */
 int cons_attach(struct cons *c);
+/* The store was restarted: tell it the terminal's name again. */
+void cons_publish(struct cons *c);
 /* The guest rang. */
 void cons_event(struct cons *c);
 /* A new tick: forget the count and go on with those that were held back. */

@@ -128,6 +128,12 @@ static int publish_tty(struct cons *c)
 	return xsc_write(c->d->ts->xs, XSC_NONE, path, tty, strlen(tty));
 }
 
+void cons_publish(struct cons *c)
+{
+	if (c->state == CONS_SERVED && publish_tty(c))
+		say(c, "cannot write the name of its terminal to the store");
+}
+
 static void close_fd(int *fd)
 {
 	if (*fd >= 0)

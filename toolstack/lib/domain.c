@@ -232,34 +232,43 @@ static bool ended(struct ts *ts, uint32_t domid, xen_domctl_getdomaininfo_t *inf
 	return info->flags & (XEN_DOMINF_dying | XEN_DOMINF_shutdown);
 }
 
-int ts_wait_end(struct ts *ts, uint32_t domid, int timeout_ms)
+/* One wait on one connection: 1 ended, 0 timeout, -1 with errno. */
+static int wait_end(struct ts *ts, uint32_t domid, int64_t end)
 {
-	struct xsc *xs = ts_store(ts);
-	int64_t end = now_ms() + timeout_ms;
 	xen_domctl_getdomaininfo_t info;
+	struct xsc *xs = ts_store(ts);
 	struct xsc_event *ev;
 	int rc = 1;
 
 	if (!xs || xsc_watch(xs, "@releaseDomain", "end"))
-		return ts_fail_errno(ts, "cannot watch for the end of domain %u", domid);
+		return -1;
 	while (!ended(ts, domid, &info)) {
 		/* The event is what we wait for; the second of patience is for a store that lost one. */
-		int64_t left = timeout_ms < 0 ? 1000 : end - now_ms();
+		int64_t left = end < 0 ? 1000 : end - now_ms();
 
 		if (left <= 0) {
 			rc = 0;
 			break;
 		}
 		ev = xsc_wait_event(xs, left < 1000 ? (int)left : 1000);
-		if (!ev && errno != ETIMEDOUT) {
-			rc = ts_fail_errno(
-				ts, "lost xenstore while waiting for the end of domain %u", domid);
-			break;
-		}
+		if (!ev && errno != ETIMEDOUT)
+			return -1;
 		free(ev);
 	}
 	xsc_unwatch(xs, "@releaseDomain", "end");
 	return rc;
+}
+
+int ts_wait_end(struct ts *ts, uint32_t domid, int timeout_ms)
+{
+	int64_t end = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
+	int rc;
+
+	do {
+		rc = wait_end(ts, domid, end);
+	} while (rc < 0 && ts_store_again(ts, 30) == 0);
+	return rc < 0 ? ts_fail(ts, "lost xenstore while waiting for the end of domain %u", domid)
+		      : rc;
 }
 
 static void say(const char *name, uint32_t domid, const char *what)

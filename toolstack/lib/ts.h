@@ -38,6 +38,9 @@ struct xsc *ts_store(struct ts *ts);
 /* Forget a connection that must not be shared, in a child process. */
 void ts_store_drop(struct ts *ts);
 
+/* The daemon went away: connect again, trying for some time. Watches are gone with the old connection. */
+int ts_store_again(struct ts *ts, int seconds);
+
 /* Put a message together; returns -1. The _errno form adds ": " and the text of errno. */
 int ts_fail(struct ts *ts, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int ts_fail_errno(struct ts *ts, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
