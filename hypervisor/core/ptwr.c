@@ -2,6 +2,7 @@
 // PURE decoder for trapped page-table writes; see hv/ptwr.h. Opcode numbers: the CPU manuals' opcode maps.
 
 #include <hv/ptwr.h>
+#include <hv/string.h>
 
 #define CF 0x001UL
 #define PF 0x004UL
@@ -11,268 +12,219 @@
 #define OF 0x800UL
 #define ALL_FLAGS (CF | PF | AF | ZF | SF | OF)
 
-/* What is left of the instruction, and the prefixes seen. */
-struct cursor {
-	const uint8_t *p, *end, *modrm;
-	uint8_t rex;
-	bool operand16, address32, lock, rep, bad;
+/*
+ * What an opcode means: enum ptwr_op, and these. ModRM with a memory operand follows unless NO_MODRM; GROUP: its reg field says
+ * more. The source is a register unless an immediate is said.
+ */
+#define KNOWN BIT(5)
+#define BYTE_OP BIT(6) /* one byte, else by prefixes */
+#define IMM8 BIT(7)
+#define IMM_OP BIT(8) /* as wide as the operand, four bytes at most */
+#define NO_MODRM BIT(9)
+#define GROUP BIT(10)
+#define LOCKABLE BIT(11)
+#define PREFIX BIT(12)
+#define STACK BIT(13) /* eight bytes without REX.W */
+#define OP_MASK 0x1fu
+
+#define ARITH(op) (KNOWN | LOCKABLE | (op))
+#define ARITH_ROW(op) [(op) << 3] = ARITH(op) | BYTE_OP, [(op) << 3 | 1] = ARITH(op)
+
+static const uint16_t one_byte[256] = {
+	ARITH_ROW(PTWR_ADD), ARITH_ROW(PTWR_OR), ARITH_ROW(PTWR_ADC), ARITH_ROW(PTWR_SBB),
+	ARITH_ROW(PTWR_AND), ARITH_ROW(PTWR_SUB), ARITH_ROW(PTWR_XOR),
+	[0x26] = PREFIX, [0x2e] = PREFIX, [0x36] = PREFIX, [0x3e] = PREFIX,
+	[0x40 ... 0x4f] = PREFIX, [0x64 ... 0x67] = PREFIX,
+	[0x80] = KNOWN | LOCKABLE | GROUP | BYTE_OP | IMM8,
+	[0x81] = KNOWN | LOCKABLE | GROUP | IMM_OP,
+	[0x83] = KNOWN | LOCKABLE | GROUP | IMM8,
+	[0x86] = KNOWN | LOCKABLE | BYTE_OP | PTWR_XCHG,
+	[0x87] = KNOWN | LOCKABLE | PTWR_XCHG,
+	[0x88] = KNOWN | BYTE_OP | PTWR_MOV,
+	[0x89] = KNOWN | PTWR_MOV,
+	[0x8f] = KNOWN | GROUP | STACK | PTWR_POP,
+	[0xa2] = KNOWN | NO_MODRM | BYTE_OP | PTWR_MOV, /* accumulator to an absolute address */
+	[0xa3] = KNOWN | NO_MODRM | PTWR_MOV,
+	[0xa4] = KNOWN | NO_MODRM | BYTE_OP | PTWR_MOVS,
+	[0xa5] = KNOWN | NO_MODRM | PTWR_MOVS,
+	[0xaa] = KNOWN | NO_MODRM | BYTE_OP | PTWR_STOS,
+	[0xab] = KNOWN | NO_MODRM | PTWR_STOS,
+	[0xc6] = KNOWN | GROUP | BYTE_OP | IMM8 | PTWR_MOV,
+	[0xc7] = KNOWN | GROUP | IMM_OP | PTWR_MOV,
+	[0xf0] = PREFIX, [0xf2] = PREFIX, [0xf3] = PREFIX,
+	[0xf6] = KNOWN | LOCKABLE | GROUP | BYTE_OP | PTWR_NOT,
+	[0xf7] = KNOWN | LOCKABLE | GROUP | PTWR_NOT,
+	[0xfe] = KNOWN | LOCKABLE | GROUP | BYTE_OP | PTWR_INC,
+	[0xff] = KNOWN | LOCKABLE | GROUP | PTWR_INC,
 };
 
-static uint8_t byte(struct cursor *c)
+/* After 0f. */
+static const uint16_t two_byte[256] = {
+	[0x90 ... 0x9f] = KNOWN | BYTE_OP | PTWR_SETCC,
+	[0xab] = KNOWN | LOCKABLE | PTWR_BTS,
+	[0xb0] = KNOWN | LOCKABLE | BYTE_OP | PTWR_CMPXCHG,
+	[0xb1] = KNOWN | LOCKABLE | PTWR_CMPXCHG,
+	[0xb3] = KNOWN | LOCKABLE | PTWR_BTR,
+	[0xba] = KNOWN | LOCKABLE | GROUP | IMM8 | PTWR_BTS,
+	[0xbb] = KNOWN | LOCKABLE | PTWR_BTC,
+	[0xc0] = KNOWN | LOCKABLE | BYTE_OP | PTWR_XADD,
+	[0xc1] = KNOWN | LOCKABLE | PTWR_XADD,
+	[0xc3] = KNOWN | PTWR_MOV, /* movnti */
+};
+
+struct prefixes {
+	uint8_t rex;
+	bool operand16, address32, lock, rep;
+};
+
+/* Prefixes in any order; REX counts only right before the opcode. The opcode's place; NULL: only prefixes. */
+static const uint8_t *skip_prefixes(const uint8_t *p, const uint8_t *end, struct prefixes *x)
 {
-	if (c->p == c->end) {
-		c->bad = true;
-		return 0;
+	for (; p < end && (one_byte[*p] & PREFIX); p++) {
+		x->rex = 0;
+		if ((*p & 0xf0) == 0x40)
+			x->rex = *p;
+		else if (*p == 0xf0)
+			x->lock = true;
+		else if (*p == 0x66)
+			x->operand16 = true;
+		else if (*p == 0x67)
+			x->address32 = true;
+		else if (*p >= 0xf2)
+			x->rep = true;
 	}
-	return *c->p++;
+	return p < end ? p : NULL;
 }
 
-static void skip(struct cursor *c, unsigned int n)
+/* Bytes of ModRM, SIB and displacement at p; 0: a register operand. SIB is read only if it is there. */
+static unsigned int modrm_length(const uint8_t *p)
 {
-	if ((unsigned long)(c->end - c->p) < n)
-		c->bad = true;
-	else
-		c->p += n;
-}
+	uint8_t mod = *p >> 6, rm = *p & 7;
+	unsigned int n = 1;
 
-/* Prefixes in any order; REX counts only right before the opcode, which is returned. */
-static uint8_t opcode(struct cursor *c)
-{
-	for (;;) {
-		uint8_t b = byte(c);
-
-		if ((b & 0xf0) == 0x40) {
-			c->rex = b;
-			continue;
-		}
-		switch (b) {
-		case 0x66:
-			c->operand16 = true;
-			break;
-		case 0x67:
-			c->address32 = true;
-			break;
-		case 0xf0:
-			c->lock = true;
-			break;
-		case 0xf2:
-		case 0xf3:
-			c->rep = true;
-			break;
-		case 0x26:
-		case 0x2e:
-		case 0x36:
-		case 0x3e:
-		case 0x64:
-		case 0x65:
-			break;
-		default:
-			return b;
-		}
-		c->rex = 0;
-		if (c->bad)
-			return 0;
-	}
-}
-
-/* ModRM with whatever follows it; the operand must be memory. Returns the reg field with REX.R. */
-static uint8_t modrm(struct cursor *c)
-{
-	uint8_t m = byte(c), mod = m >> 6, rm = m & 7;
-
-	c->modrm = c->p - 1;
 	if (mod == 3)
-		c->bad = true;
-	if (rm == 4) {
-		uint8_t sib = byte(c);
-
-		if (mod == 0 && (sib & 7) == 5)
-			skip(c, 4);
-	} else if (mod == 0 && rm == 5)
-		skip(c, 4);
+		return 0;
+	if (rm == 4)
+		n = 2;
 	if (mod == 1)
-		skip(c, 1);
-	else if (mod == 2)
-		skip(c, 4);
-	return (uint8_t)(((m >> 3) & 7) | ((c->rex & 4) << 1));
+		return n + 1;
+	if (mod == 2 || (rm == 4 ? p[1] & 7 : rm) == 5)
+		return n + 4;
+	return n;
 }
 
-/* An immediate of n bytes, sign-extended. */
-static uint64_t immediate(struct cursor *c, unsigned int n)
+/* An immediate or displacement of n bytes, sign-extended. */
+static uint64_t immediate(const uint8_t *p, unsigned int n)
 {
 	uint64_t v = 0;
 
+	if (n == 1)
+		return (uint64_t)(int8_t)*p;
 	for (unsigned int i = 0; i < n; i++)
-		v |= (uint64_t)byte(c) << (8 * i);
-	return n == 1 ? (uint64_t)(int8_t)v : n == 2 ? (uint64_t)(int16_t)v : (uint64_t)(int32_t)v;
+		v |= (uint64_t)p[i] << (8 * i);
+	return n == 2 ? (uint64_t)(int16_t)v : (uint64_t)(int32_t)v;
 }
 
-static uint8_t operand_size(const struct cursor *c, bool is_byte)
+/* The operation that the reg field of a GROUP opcode selects; false: none of ours. */
+static bool select_op(uint32_t info, uint8_t field, struct ptwr_insn *in)
 {
-	if (is_byte)
-		return 1;
-	return c->rex & 8 ? 8 : c->operand16 ? 2 : 4;
+	switch (info & OP_MASK) {
+	case PTWR_ADD: /* 80, 81, 83: the field is the operation; 7 is cmp */
+		in->op = field;
+		return field <= PTWR_XOR;
+	case PTWR_BTS: /* 4 is bt */
+		in->op = (uint8_t)(PTWR_BTS + field - 5);
+		return field >= 5;
+	case PTWR_NOT:
+		in->op = field == 2 ? PTWR_NOT : PTWR_NEG;
+		return field == 2 || field == 3;
+	case PTWR_INC:
+		in->op = field ? PTWR_DEC : PTWR_INC;
+		return field <= 1;
+	default: /* mov, pop */
+		return field == 0;
+	}
 }
 
-static void take_reg(struct cursor *c, struct ptwr_insn *in, uint8_t reg)
+/* The register operand of the reg field; 4 to 7 of a byte without REX are second bytes. */
+static void select_reg(const struct prefixes *x, uint8_t field, struct ptwr_insn *in)
 {
-	in->reg = reg;
-	if (in->size == 1 && !c->rex && reg >= 4) {
-		in->reg = reg - 4;
+	in->reg = (uint8_t)(field | ((x->rex & 4) << 1));
+	if (unlikely(in->size == 1) && !x->rex && field >= 4) {
+		in->reg = field - 4;
 		in->high_byte = true;
 	}
 }
 
-static void take_imm(struct cursor *c, struct ptwr_insn *in, bool imm8)
+static uint8_t operand_size(uint32_t info, const struct prefixes *x)
 {
-	in->has_imm = true;
-	in->imm = immediate(c, imm8 ? 1 : in->size == 8 ? 4 : in->size);
+	if (info & BYTE_OP)
+		return 1;
+	if (likely(x->rex & 8))
+		return 8;
+	if (x->operand16)
+		return 2;
+	return info & STACK ? 8 : 4;
 }
 
-/* Opcodes after 0f. */
-static bool decode_0f(struct cursor *c, struct ptwr_insn *in)
+bool ptwr_decode(const uint8_t *buf, unsigned int n, struct ptwr_insn *in)
 {
-	uint8_t op = byte(c), field;
+	/* Longest: four prefixes or so, 0f, opcode, ModRM, SIB, displacement, immediate. Behind the bytes there are zeros. */
+	uint8_t copy[PTWR_BYTES];
+	struct prefixes x = { 0 };
+	const uint8_t *p, *start = buf;
+	uint32_t info, opcode, imm = 0;
 
-	in->size = operand_size(c, op == 0xb0 || op == 0xc0 || (op & 0xf0) == 0x90);
-	if ((op & 0xf0) == 0x90) {
-		modrm(c);
-		in->op = PTWR_SETCC;
-		in->has_imm = true;
-		in->imm = op & 15;
-		return true;
+	if (unlikely(n < PTWR_BYTES)) {
+		memset(copy, 0, sizeof(copy));
+		memcpy(copy, buf, n);
+		start = copy;
 	}
-	switch (op) {
-	case 0xab:
-		in->op = PTWR_BTS;
-		break;
-	case 0xb3:
-		in->op = PTWR_BTR;
-		break;
-	case 0xbb:
-		in->op = PTWR_BTC;
-		break;
-	case 0xb0:
-	case 0xb1:
-		in->op = PTWR_CMPXCHG;
-		break;
-	case 0xc0:
-	case 0xc1:
-		in->op = PTWR_XADD;
-		break;
-	case 0xc3: /* movnti */
-		in->op = PTWR_MOV;
-		break;
-	case 0xba:
-		field = modrm(c) & 7;
-		if (field < 5)
+	/* The rest after the opcode is at most 11 bytes: never read beyond the sixteen. */
+	p = skip_prefixes(start, start + PTWR_BYTES - 11, &x);
+	if (unlikely(!p))
+		return false;
+	opcode = *p++;
+	info = one_byte[opcode];
+	if (opcode == 0x0f) {
+		opcode = *p++;
+		info = two_byte[opcode];
+	}
+	if (unlikely(!(info & KNOWN)) || unlikely(x.lock && !(info & LOCKABLE)))
+		return false;
+	in->op = info & OP_MASK;
+	in->size = operand_size(info, &x);
+	in->rex = x.rex;
+	in->modrm = 0;
+	in->reg = 0;
+	in->high_byte = false;
+	in->has_imm = info & (IMM8 | IMM_OP);
+	in->rep = x.rep;
+	if (likely(!(info & NO_MODRM))) {
+		unsigned int len = modrm_length(p);
+		uint8_t field = (*p >> 3) & 7;
+
+		if (!len)
 			return false;
-		in->op = (uint8_t)(PTWR_BTS + field - 5);
-		take_imm(c, in, true);
-		return true;
-	default:
-		return false;
+		in->modrm = (uint8_t)(p - start);
+		p += len;
+		if (!(info & GROUP))
+			select_reg(&x, field, in);
+		else if (!select_op(info, field, in))
+			return false;
+	} else if (in->op == PTWR_MOV)
+		p += x.address32 ? 4 : 8;
+	if (in->has_imm) {
+		imm = info & IMM8 ? 1 : in->size == 8 ? 4 : in->size;
+		in->imm = immediate(p, imm);
+		p += imm;
 	}
-	take_reg(c, in, modrm(c));
-	return true;
-}
-
-/* Opcodes with a second opcode in the reg field. */
-static bool decode_group(struct cursor *c, struct ptwr_insn *in, uint8_t op)
-{
-	uint8_t field = modrm(c) & 7;
-
-	if (op == 0xc6 || op == 0xc7) {
-		in->op = PTWR_MOV;
-		take_imm(c, in, op == 0xc6);
-		return field == 0;
+	if (unlikely(in->op == PTWR_SETCC)) {
+		in->has_imm = true;
+		in->imm = opcode & 15;
 	}
-	if (op >= 0xfe) {
-		in->op = field ? PTWR_DEC : PTWR_INC;
-		return field <= 1;
-	}
-	if (op == 0xf6 || op == 0xf7) {
-		in->op = field == 2 ? PTWR_NOT : PTWR_NEG;
-		return field == 2 || field == 3;
-	}
-	in->op = field; /* 80, 81, 83 */
-	take_imm(c, in, op != 0x81);
-	return field <= PTWR_XOR;
-}
-
-static bool decode_one(struct cursor *c, struct ptwr_insn *in)
-{
-	uint8_t op = opcode(c);
-
-	if (op == 0x0f)
-		return decode_0f(c, in);
-	in->size = operand_size(c, !(op & 1));
-	if (op < 0x38 && (op & 7) <= 1) {
-		in->op = op >> 3; /* 00 add, 08 or, ... 30 xor: memory, register */
-		take_reg(c, in, modrm(c));
-		return true;
-	}
-	switch (op) {
-	case 0x88:
-	case 0x89:
-		in->op = PTWR_MOV;
-		take_reg(c, in, modrm(c));
-		return true;
-	case 0x86:
-	case 0x87:
-		in->op = PTWR_XCHG;
-		take_reg(c, in, modrm(c));
-		return true;
-	case 0x8f:
-		in->op = PTWR_POP;
-		in->size = c->operand16 ? 2 : 8;
-		return (modrm(c) & 7) == 0;
-	case 0xa2:
-	case 0xa3: /* accumulator to an absolute address */
-		in->op = PTWR_MOV;
-		skip(c, c->address32 ? 4 : 8);
-		return true;
-	case 0xa4:
-	case 0xa5:
-		in->op = PTWR_MOVS;
-		in->rep = c->rep;
-		return true;
-	case 0xaa:
-	case 0xab:
-		in->op = PTWR_STOS;
-		in->rep = c->rep;
-		return true;
-	case 0x83:
-		in->size = operand_size(c, false);
-		return decode_group(c, in, op);
-	case 0x80:
-	case 0x81:
-	case 0xc6:
-	case 0xc7:
-	case 0xf6:
-	case 0xf7:
-	case 0xfe:
-	case 0xff:
-		return decode_group(c, in, op);
-	default:
-		return false;
-	}
-}
-
-bool ptwr_decode(const uint8_t *buf, unsigned int n, struct ptwr_insn *insn)
-{
-	struct cursor c = { .p = buf, .end = buf + n };
-
-	*insn = (struct ptwr_insn){ 0 };
-	if (!decode_one(&c, insn) || c.bad)
-		return false;
-	/* The CPU refuses lock on these. */
-	if (c.lock && (insn->op == PTWR_MOV || insn->op >= PTWR_SETCC))
-		return false;
-	insn->len = (uint8_t)(c.p - buf);
-	insn->modrm = c.modrm ? (uint8_t)(c.modrm - buf) : 0;
-	insn->rex = c.rex;
-	return true;
+	in->len = (uint8_t)(p - start);
+	return in->len <= n;
 }
 
 static uint64_t sib_address(const uint8_t *p, uint8_t mod, uint8_t rex, const uint64_t gpr[16])
@@ -283,14 +235,6 @@ static uint64_t sib_address(const uint8_t *p, uint8_t mod, uint8_t rex, const ui
 	if (base == 5 && mod == 0)
 		return a;
 	return a + gpr[base | ((rex & 1) << 3)];
-}
-
-/* Little-endian displacement of n bytes, sign-extended. */
-static uint64_t displacement(const uint8_t *p, unsigned int n)
-{
-	struct cursor c = { .p = p, .end = p + n };
-
-	return n ? immediate(&c, n) : 0;
 }
 
 uint64_t ptwr_operand(const uint8_t *buf, const struct ptwr_insn *insn, const uint64_t gpr[16], uint64_t rip)
@@ -304,7 +248,7 @@ uint64_t ptwr_operand(const uint8_t *buf, const struct ptwr_insn *insn, const ui
 		return gpr[7];
 	if (!insn->modrm) {
 		/* An absolute address in the instruction's last bytes: its lower half will do. */
-		return displacement(buf + insn->len - 8, 4);
+		return immediate(buf + insn->len - 8, 4);
 	}
 	p++;
 	if (rm == 4) {
@@ -316,7 +260,7 @@ uint64_t ptwr_operand(const uint8_t *buf, const struct ptwr_insn *insn, const ui
 		a = rip + insn->len;
 	} else
 		a = gpr[rm | ((insn->rex & 1) << 3)];
-	return a + displacement(p, disp);
+	return disp ? a + immediate(p, disp) : a;
 }
 
 /* ---- results */

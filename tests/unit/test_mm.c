@@ -92,11 +92,11 @@ struct domain *get_domain_by_id(domid_t id)
 }
 struct domain *get_pg_owner(domid_t id)
 {
-	return get_domain_by_id(id == DOMID_SELF ? guest.id : id);
+	return id == DOMID_SELF ? &guest : get_domain_by_id(id);
 }
 void put_pg_owner(struct domain *d)
 {
-	if (d)
+	if (d && d != &guest)
 		put_domain(d);
 }
 int l1_check_io(const struct domain *d, const struct domain *pg_owner, uint64_t *e)

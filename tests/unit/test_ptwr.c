@@ -274,7 +274,7 @@ END_TEST
 START_TEST(noise)
 {
 	for (int i = 0; i < 200000; i++) {
-		unsigned int n = (unsigned int)(rnd() >> 7) % 16, len;
+		unsigned int n = (unsigned int)(rnd() >> 7) % 17, len;
 		uint8_t *b = malloc(n ? n : 1);
 
 		for (unsigned int k = 0; k < n; k++)

@@ -48,7 +48,9 @@ struct ptwr_insn {
 	uint64_t imm;
 };
 
-/* Decode the instruction in buf[0..n). False: not one of these, or longer than n. */
+#define PTWR_BYTES 16 /* what should be fetched; less where the memory ends */
+
+/* Decode the instruction in buf[0..n). False: not one of these, longer than n, or with more than four prefixes. */
 bool ptwr_decode(const uint8_t *buf, unsigned int n, struct ptwr_insn *insn);
 
 /*

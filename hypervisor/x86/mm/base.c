@@ -108,6 +108,7 @@ int vcpu_set_kernel_cr3(struct vcpu *v, mfn_t l4)
 	if (rc)
 		return rc;
 	v->pv.cr3_kernel = cr3;
+	atomic_inc(&pt_changes);
 	if (v == current && v->pv.kernel_mode) {
 		if (v->pv.ldt_mapped)
 			ldt_invalidate(v);

@@ -16,10 +16,8 @@ struct domain *get_pg_owner(domid_t id)
 {
 	struct domain *d = current->domain;
 
-	if (likely(id == DOMID_SELF)) {
-		get_domain(d);
-		return d;
-	}
+	if (likely(id == DOMID_SELF))
+		return d; /* it cannot go while its vcpu is here */
 	if (id == d->id) {
 		guest_trace("d%u named itself as the foreign domain", id);
 		return NULL;
@@ -33,7 +31,7 @@ struct domain *get_pg_owner(domid_t id)
 
 void put_pg_owner(struct domain *d)
 {
-	if (d && d != dom_io && d != dom_xen)
+	if (unlikely(d != current->domain) && d && d != dom_io && d != dom_xen)
 		put_domain(d);
 }
 

@@ -10,8 +10,6 @@
 #include <hv/x86/cpu.h>
 #include <hv/x86/mmu.h>
 
-#define INSN_BYTES 16
-
 /* The register with this number of the instruction encoding. */
 static uint64_t *gpr(struct cpu_user_regs *regs, unsigned int n)
 {
@@ -62,8 +60,8 @@ struct ptwr_result {
 /* Registers and flags after the instruction. */
 static void finish(struct cpu_user_regs *regs, const struct ptwr_insn *in, const struct ptwr_result *r)
 {
-	int64_t by = regs->rflags & X86_EFLAGS_DF ? -(int64_t)in->size : in->size;
-
+	if (likely(in->op <= PTWR_MOV))
+		goto advance;
 	if (in->op == PTWR_XCHG || in->op == PTWR_XADD)
 		gpr_write(regs, in, in->reg, in->high_byte, r->old);
 	else if (in->op == PTWR_CMPXCHG && !r->written)
@@ -71,6 +69,8 @@ static void finish(struct cpu_user_regs *regs, const struct ptwr_insn *in, const
 	else if (in->op == PTWR_POP)
 		regs->rsp += in->size;
 	else if (in->op >= PTWR_STOS) {
+		int64_t by = regs->rflags & X86_EFLAGS_DF ? -(int64_t)in->size : in->size;
+
 		regs->rdi += (uint64_t)by;
 		if (in->op == PTWR_MOVS)
 			regs->rsi += (uint64_t)by;
@@ -79,6 +79,7 @@ static void finish(struct cpu_user_regs *regs, const struct ptwr_insn *in, const
 			return; /* the guest executes it again for the rest */
 		}
 	}
+advance:
 	regs->rflags = r->flags & ~X86_EFLAGS_RF;
 	regs->rip += in->len;
 	if (unlikely(r->flags & X86_EFLAGS_TF)) {
@@ -88,23 +89,49 @@ static void finish(struct cpu_user_regs *regs, const struct ptwr_insn *in, const
 }
 
 /* Compute and store in a locked table. 0, or an error of l1_change(). */
-static int carry_out(struct vcpu *v, uint64_t *slot, unsigned int shift, struct ptwr_result *r,
-		     const struct ptwr_insn *in, uint64_t src, uint64_t acc, int *delta)
+static inline int carry_out(struct domain *d, uint64_t *slot, unsigned int shift, struct ptwr_result *r,
+			    const struct ptwr_insn *in, uint64_t src, uint64_t acc, int *delta)
 {
 	uint64_t m = ptwr_mask(in->size), entry = pte_read(slot), new = src;
 
 	r->old = (entry >> shift) & m;
-	r->written = likely(in->op == PTWR_MOV) || ptwr_compute(in, r->old, src, acc, &new, &r->flags);
-	if (unlikely(!r->written))
-		return 0;
-	new = (entry & ~(m << shift)) | ((new & m) << shift);
-	return l1_change(v->domain, v->domain, slot, entry, new, STORE_EXACT, delta);
+	r->written = true;
+	if (in->op != PTWR_MOV && in->op != PTWR_XCHG) {
+		r->written = ptwr_compute(in, r->old, src, acc, &new, &r->flags);
+		if (unlikely(!r->written))
+			return 0;
+	}
+	if (in->size != 8)
+		new = (entry & ~(m << shift)) | ((new & m) << shift);
+	return l1_change(d, d, slot, entry, new, STORE_EXACT, delta);
 }
 
-/* The frame that addr is mapped to read-only, when it is an L1 table of v's domain just now. NULL: it is none. */
-static struct frame *target(const struct vcpu *v, uint64_t addr)
+/*
+ * The entry that maps addr. Kernels change many entries of one table in a row, through one mapping: the L1 table found by the last
+ * walk is used again while no entry of a higher table changed anywhere.
+ */
+static const uint64_t *find_l1e(struct vcpu *v, uint64_t addr)
 {
-	const uint64_t *l1e = guest_l1e_ptr(mfn(v->pv.cr3_kernel >> PAGE_SHIFT), addr);
+	uint64_t tag = addr >> (PAGE_SHIFT + 9), changes = READ_ONCE(pt_changes);
+	struct pt_cache *c = &v->pv.pt_cache;
+	uint64_t *l1e;
+
+	if (likely(c->tag == tag && c->changes == changes && c->cr3 == v->pv.cr3_kernel))
+		return c->l1 + pt_index(addr, 1);
+	l1e = guest_l1e_ptr(mfn(v->pv.cr3_kernel >> PAGE_SHIFT), addr);
+	if (l1e) {
+		c->tag = tag;
+		c->changes = changes;
+		c->cr3 = v->pv.cr3_kernel;
+		c->l1 = l1e - pt_index(addr, 1);
+	}
+	return l1e;
+}
+
+/* The frame that addr is mapped to read-only, when it is an L1 table just now. NULL: it is none. */
+static struct frame *target(struct vcpu *v, uint64_t addr)
+{
+	const uint64_t *l1e = find_l1e(v, addr);
 	struct frame *f;
 	uint64_t e;
 
@@ -114,10 +141,28 @@ static struct frame *target(const struct vcpu *v, uint64_t addr)
 	if (unlikely((e & (PTE_P | PTE_W)) != PTE_P || !mfn_valid(pte_mfn(e))))
 		return NULL;
 	f = frame_of(pte_mfn(e));
-	if ((READ_ONCE(f->type) & (FT_MASK | FT_VALIDATED)) != (pgt_word(FT_L1) | FT_VALIDATED) ||
-	    f->owner != v->domain->id)
+	if ((READ_ONCE(f->type) & (FT_MASK | FT_VALIDATED)) != (pgt_word(FT_L1) | FT_VALIDATED))
 		return NULL;
 	return f;
+}
+
+/* Lock an L1 table of d; then it can change neither its type nor its owner. */
+static inline bool lock_l1(struct frame *f, const struct domain *d)
+{
+	uint64_t w = READ_ONCE(f->type);
+
+	if (unlikely((w & (FT_MASK | FT_VALIDATED | FT_LOCKED)) != (pgt_word(FT_L1) | FT_VALIDATED)) ||
+	    unlikely(cmpxchg(&f->type, w, w | FT_LOCKED) != w)) {
+		if (!table_lock(f))
+			return false;
+		if (frame_type(f) != FT_L1)
+			goto unlock;
+	}
+	if (likely(f->owner == d->id))
+		return true;
+unlock:
+	table_unlock(f, 0);
+	return false;
 }
 
 /*
@@ -140,19 +185,19 @@ static bool aligned(struct cpu_user_regs *regs, uint64_t addr, const uint64_t *b
 /* 0 bytes: none of the instruction can be read. The last bytes may lie beyond a page that is not there. */
 static unsigned int fetch(uint64_t rip, uint64_t *bytes)
 {
-	if (unlikely(!guest_range_ok(rip, INSN_BYTES)))
+	if (unlikely(!guest_range_ok(rip, PTWR_BYTES)))
 		return 0;
-	return INSN_BYTES - (unsigned int)copy_from_guest_raw(bytes, rip, INSN_BYTES);
+	return PTWR_BYTES - (unsigned int)copy_from_guest_raw(bytes, rip, PTWR_BYTES);
 }
 
 bool ptwr_fault(struct vcpu *v, uint64_t addr, struct cpu_user_regs *regs)
 {
 	unsigned int shift = (unsigned int)(addr & 7) * 8;
-	uint64_t bytes[INSN_BYTES / 8], src;
+	uint64_t bytes[PTWR_BYTES / 8], src, *slot;
 	struct frame *f = target(v, addr);
 	struct ptwr_result r = { .flags = regs->rflags };
 	struct ptwr_insn in;
-	int delta = 0, rc = -XEN_EINVAL;
+	int delta = 0, rc;
 
 	if (!f)
 		return false;
@@ -161,12 +206,11 @@ bool ptwr_fault(struct vcpu *v, uint64_t addr, struct cpu_user_regs *regs)
 		guest_trace("write to a page table at %#lx: unknown instruction at %#lx", addr, regs->rip);
 		return false;
 	}
-	/* Locked, it cannot change its type or owner any more; that it is still mapped here does not matter. */
-	if (unlikely(!table_lock(f)))
+	/* That it is still mapped here does not matter. */
+	if (unlikely(!lock_l1(f, v->domain)))
 		return false;
-	if (likely(f->owner == v->domain->id && frame_type(f) == FT_L1))
-		rc = carry_out(v, table_of(f) + (addr & (PAGE_SIZE - 1)) / 8, shift, &r, &in, src, regs->rax,
-			       &delta);
+	slot = table_of(f) + (addr & (PAGE_SIZE - 1)) / 8;
+	rc = carry_out(v->domain, slot, shift, &r, &in, src, regs->rax, &delta);
 	table_unlock(f, delta);
 	if (likely(!rc))
 		finish(regs, &in, &r);

@@ -14,6 +14,8 @@
 #include <hv/x86/cpu.h>
 #include <hv/x86/mmu.h>
 
+uint64_t pt_changes = 1;
+
 /* ---- L1 entries */
 static bool may_set_caching(const struct domain *d)
 {
@@ -53,6 +55,18 @@ static void forget_ldt(const struct frame *f)
 		ldt_invalidate(v);
 }
 
+/*
+ * An unprivileged guest takes away a writable mapping of another domain's frame (a grant, without unmapping it): when the frame
+ * becomes a page table, only its owner's CPUs are asked to flush, so this guest's forget it now.
+ */
+static void flush_if_foreign(const struct frame *f)
+{
+	const struct domain *d = current->domain;
+
+	if (unlikely(READ_ONCE(f->owner) != d->id) && !d->is_privileged)
+		tlb_flush_mask(d->dirty_cpumask);
+}
+
 void l1_put(uint64_t e)
 {
 	mfn_t m = pte_mfn(e);
@@ -60,10 +74,12 @@ void l1_put(uint64_t e)
 
 	if (unlikely(!mfn_valid(m)) || unlikely(READ_ONCE(f->owner) == DOMID_IO))
 		return;
-	if (e & PTE_W)
+	if (e & PTE_W) {
+		flush_if_foreign(f);
 		frame_put_writable(f);
-	else if (unlikely(frame_type(f) == FT_DESC))
+	} else if (unlikely(frame_type(f) == FT_DESC)) {
 		forget_ldt(f);
+	}
 	frame_put(f);
 }
 
@@ -123,8 +139,10 @@ int l1_change(struct domain *d, struct domain *pg_owner, uint64_t *slot, uint64_
 	else if (change == PGT_LOSE_WRITE) {
 		struct frame *f = frame_of(pte_mfn(old));
 
-		if (mfn_valid(pte_mfn(old)) && READ_ONCE(f->owner) != DOMID_IO)
+		if (mfn_valid(pte_mfn(old)) && READ_ONCE(f->owner) != DOMID_IO) {
+			flush_if_foreign(f);
 			frame_put_writable(f);
+		}
 	}
 	return 0;
 }
@@ -199,6 +217,8 @@ int lx_change(struct domain *d, struct frame *f, unsigned int slot, uint64_t new
 		new = pgt_adjust_lx(new);
 	}
 	store(e, old, new, keep_ad ? STORE_KEEP_AD : STORE_PLAIN);
+	if (!same)
+		atomic_inc(&pt_changes);
 	*delta += pgt_present_delta(old, new);
 	if ((old & PTE_P) && !same && frame_of(pte_mfn(old)) != f)
 		table_put_later(frame_of(pte_mfn(old)));

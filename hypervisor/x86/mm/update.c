@@ -129,10 +129,10 @@ static long find_target(struct mmu_target *t, uint32_t foreign)
 		t->pt_owner = get_domain_by_id((domid_t)(pt - 1));
 		if (!t->pt_owner)
 			return -XEN_ESRCH;
-	} else {
-		get_domain(d);
+		if (t->pt_owner == d) /* holds itself */
+			put_domain(d);
+	} else
 		t->pt_owner = d;
-	}
 	t->pg_owner = get_pg_owner((domid_t)foreign);
 	if (!t->pg_owner)
 		return -XEN_ESRCH;

@@ -79,6 +79,8 @@ static inline void table_unlock(struct frame *f, int delta)
 			   __ATOMIC_SEQ_CST);
 }
 
+/* Counts changes of entries of L2, L3 and L4 tables and of base pointers: walks found before one may be out of date. */
+extern uint64_t pt_changes;
 /* How the new entry is stored. */
 enum pte_store {
 	STORE_PLAIN, /* accessed and dirty bits as in the new entry */

@@ -22,6 +22,12 @@ struct trap_bounce {
 #define TBF_EXCEPTION_ERRCODE 2
 #define TBF_INTERRUPT 8 /* mask upcalls on entry */
 
+/* Result of the last walk for a trapped page-table write; see x86/mm/ptwr.c. */
+struct pt_cache {
+	uint64_t tag, changes, cr3;
+	uint64_t *l1;
+};
+
 #define VGCF_I387_VALID_BIT 0
 struct pv_vcpu {
 	/* hot: entry.S by offset */
@@ -56,6 +62,7 @@ struct pv_vcpu {
 	uint8_t *iobmp; /* guest's own I/O bitmap address and limit (set_iobitmap) */
 	unsigned int iobmp_limit;
 	uint32_t tsc_aux;
+	struct pt_cache pt_cache;
 	struct frame *old_table; /* table it dropped whose release was preempted; a reference is held */
 };
 struct pv_domain {
