@@ -144,10 +144,11 @@ static long send_nmi(struct vcpu *v, guest_ptr_t arg)
 
 static long get_physid(struct vcpu *v, guest_ptr_t arg)
 {
+	uint64_t set = v->hard_affinity.bits;
 	struct vcpu_get_physid id;
 
 	/* Only where the answer will stay true: a vcpu of domain 0 bound to one CPU. */
-	if (!v->domain->is_hardware || __builtin_popcountl(v->hard_affinity.bits) != 1)
+	if (!v->domain->is_hardware || !set || (set & (set - 1)))
 		return -XEN_EINVAL;
 	id.phys_id = cpu_apic_id[v->processor] | ((uint64_t)v->processor << 32);
 	return copy_to_guest(arg, &id, sizeof(id));
