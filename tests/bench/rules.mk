@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Programs of `make bench`: static, because they also run as the only program of a guest.
+
+BENCH_PROGRAMS := $(B)/bench/pvbench $(B)/bench/true
+
+$(B)/bench/%: tests/bench/%.c | $(DEPS_STAMP)
+	@mkdir -p $(@D)
+	$(call say,BENCH,$<)
+	$(Q)$(CC) -std=gnu11 -O2 -static -pthread -D_GNU_SOURCE $(XENDEFS) $(WARN) -o $@ $<
+
+bench: $(BENCH_PROGRAMS)

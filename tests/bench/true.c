@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The smallest program, for the exec rows.
+
+int main(void)
+{
+	return 0;
+}
