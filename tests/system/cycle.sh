@@ -59,7 +59,10 @@ no_warnings() { ! dmesg | grep -E 'BUG|WARNING|Oops|Call Trace|unable to handle|
 step "dom0 has its $DOM0_VCPUS processors" dom0_cpus
 step "$FORKS fork+exec in dom0" forkexec
 second_disk
-step "create $MEMORY MiB, $VCPUS vcpus, two disks" create || finish
+step "create $MEMORY MiB, $VCPUS vcpus, two disks" create || {
+	autopsy
+	finish
+}
 step "guest answers ping" wait_for 90 reach
 step "guest serves web pages" wait_for 60 web_up
 step "guest has what was asked for" facts

@@ -7,7 +7,7 @@ plan "$([ -e /run/uplink ] && echo 9 || echo 8)"
 listed() { paravane list && paravane list demo | grep -qE '^demo '; }
 outside() { cgi "outside" | grep "outside ok"; }
 step "create a guest with disk and network card" paravane create /etc/paravane/demo.cfg || {
-	paravane list
+	autopsy
 	finish
 }
 step "guest answers ping" wait_for 90 reach

@@ -22,6 +22,13 @@ step() {
 		return 1
 	fi
 }
+# What helps to understand a failure, into the log.
+autopsy() {
+	paravane list
+	dmesg | grep -vE '^ *$' | tail -n 8
+	xenstore-ls -p /local/domain 2>&1 | tail -n 60
+	tail -n 5 /var/log/xen/*.log
+}
 finish() { exit $((failed > 0)); }
 # wait_for SECONDS COMMAND...
 seconds() { cut -d. -f1 /proc/uptime; }
