@@ -319,7 +319,7 @@ int vcpu_map_info(struct vcpu *v, mfn_t m, unsigned int offset)
 	vcpu_info_t *new_info;
 
 	if (offset > PAGE_SIZE - sizeof(vcpu_info_t) || (offset & (_Alignof(vcpu_info_t) - 1)))
-		return -XEN_EINVAL;
+		return -XEN_ENXIO;
 	if (!mfn_eq(v->vcpu_info_mfn, MFN_NONE))
 		return -XEN_EINVAL;
 	/* Its old place must not change while it is copied: its owner, or nobody, runs. */

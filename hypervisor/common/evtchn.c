@@ -385,13 +385,17 @@ long hc_evtchn_bind_pirq(evtchn_bind_pirq_t *b)
 	struct domain *d = current->domain;
 	struct vcpu *v = domain_vcpu(d, 0);
 	struct evtchn *c;
+	int irq;
 	long rc;
 
 	if (b->pirq >= d->nr_pirqs || !v)
 		return -XEN_EINVAL;
-	if (!d->is_hardware && !rangeset_contains(d->irq_caps, b->pirq, b->pirq))
-		return -XEN_EPERM;
 	spin_lock(&d->event_lock);
+	irq = pirq_to_irq(d, b->pirq);
+	if (irq < 0 || (!d->is_hardware && !rangeset_contains(d->irq_caps, (uint64_t)irq, (uint64_t)irq))) {
+		spin_unlock(&d->event_lock);
+		return -XEN_EPERM;
+	}
 	rc = pirq_evtchn(d, b->pirq) ? -XEN_EEXIST : get_free_port(d, &c);
 	if (rc == 0) {
 		/* The state first: the interrupt may come as soon as it is bound. */

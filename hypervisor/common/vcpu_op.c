@@ -128,8 +128,7 @@ static long set_singleshot(struct vcpu *v, guest_ptr_t arg)
 		return -XEN_EINVAL;
 	if (copy_from_guest(&set, arg, sizeof(set)))
 		return -XEN_EFAULT;
-	if ((set.flags & VCPU_SSHOTTMR_future) && (s_time_t)set.timeout_abs_ns < now())
-		return -XEN_ETIME;
+	/* VCPU_SSHOTTMR_future may be ignored, and is: a time that has passed fires at once. */
 	timer_set(&v->singleshot_timer, (s_time_t)MIN(set.timeout_abs_ns, (uint64_t)INT64_MAX));
 	return 0;
 }

@@ -92,18 +92,23 @@ advance:
 static inline int carry_out(struct domain *d, uint64_t *slot, unsigned int shift, struct ptwr_result *r,
 			    const struct ptwr_insn *in, uint64_t src, uint64_t acc, int *delta)
 {
-	uint64_t m = ptwr_mask(in->size), entry = pte_read(slot), new = src;
+	uint64_t entry = pte_read(slot), new = src, m;
 
-	r->old = (entry >> shift) & m;
+	r->old = entry;
 	r->written = true;
-	if (in->op != PTWR_MOV && in->op != PTWR_XCHG) {
-		r->written = ptwr_compute(in, r->old, src, acc, &new, &r->flags);
-		if (unlikely(!r->written))
-			return 0;
-	}
-	if (in->size != 8)
+	if (likely(in->size == 8)) {
+		if (in->op != PTWR_MOV && in->op != PTWR_XCHG)
+			r->written = ptwr_compute(in, entry, src, acc, &new, &r->flags);
+	} else {
+		m = ptwr_mask(in->size);
+		r->old = (entry >> shift) & m;
+		if (in->op != PTWR_MOV && in->op != PTWR_XCHG)
+			r->written = ptwr_compute(in, r->old, src, acc, &new, &r->flags);
 		new = (entry & ~(m << shift)) | ((new & m) << shift);
-	return l1_change(d, d, slot, entry, new, STORE_EXACT, delta);
+	}
+	if (unlikely(!r->written))
+		return 0;
+	return l1_change_exact(d, slot, entry, new, delta);
 }
 
 /*
@@ -128,22 +133,19 @@ static const uint64_t *find_l1e(struct vcpu *v, uint64_t addr)
 	return l1e;
 }
 
-/* The frame that addr is mapped to read-only, when it is an L1 table just now. NULL: it is none. */
-static struct frame *target(struct vcpu *v, uint64_t addr)
+/* Is addr mapped read-only, and to what is an L1 table just now? */
+static inline bool find_target(struct vcpu *v, uint64_t addr, mfn_t *m)
 {
 	const uint64_t *l1e = find_l1e(v, addr);
-	struct frame *f;
 	uint64_t e;
 
 	if (unlikely(!l1e))
-		return NULL;
+		return false;
 	e = pte_read(l1e);
-	if (unlikely((e & (PTE_P | PTE_W)) != PTE_P || !mfn_valid(pte_mfn(e))))
-		return NULL;
-	f = frame_of(pte_mfn(e));
-	if ((READ_ONCE(f->type) & (FT_MASK | FT_VALIDATED)) != (pgt_word(FT_L1) | FT_VALIDATED))
-		return NULL;
-	return f;
+	*m = pte_mfn(e);
+	if (unlikely((e & (PTE_P | PTE_W)) != PTE_P || !mfn_valid(*m)))
+		return false;
+	return (READ_ONCE(frame_of(*m)->type) & (FT_MASK | FT_VALIDATED)) == (pgt_word(FT_L1) | FT_VALIDATED);
 }
 
 /* Lock an L1 table of d; then it can change neither its type nor its owner. */
@@ -182,40 +184,61 @@ static bool aligned(struct cpu_user_regs *regs, uint64_t addr, const uint64_t *b
 	return !(ptwr_operand((const uint8_t *)bytes, in, r, regs->rip) & (in->size - 1u));
 }
 
-/* 0 bytes: none of the instruction can be read. The last bytes may lie beyond a page that is not there. */
-static unsigned int fetch(uint64_t rip, uint64_t *bytes)
+/*
+ * The instruction at rip, decoded; the same bytes need that only once. Near the end of a page that is followed by nothing,
+ * fewer bytes are there. NULL: not one that is known.
+ */
+static const struct ptwr_insn *fetch(struct vcpu *v, uint64_t rip, uint64_t *bytes)
 {
+	struct insn_cache *c = &v->pv.insn_cache[(rip >> 1) % INSN_CACHE];
+	unsigned int n;
+
 	if (unlikely(!guest_range_ok(rip, PTWR_BYTES)))
-		return 0;
-	return PTWR_BYTES - (unsigned int)copy_from_guest_raw(bytes, rip, PTWR_BYTES);
+		return NULL;
+	n = PTWR_BYTES - (unsigned int)copy_from_guest_raw(bytes, rip, PTWR_BYTES);
+	if (likely(n == PTWR_BYTES && c->bytes[0] == bytes[0] && c->bytes[1] == bytes[1] && c->insn.len))
+		return &c->insn;
+	c->bytes[0] = bytes[0];
+	c->bytes[1] = bytes[1];
+	if (likely(ptwr_decode((const uint8_t *)bytes, n, &c->insn))) {
+		c->bytes[0] += n != PTWR_BYTES; /* not to be found again: the rest of the bytes is anything */
+		return &c->insn;
+	}
+	c->insn.len = 0;
+	return NULL;
 }
 
 bool ptwr_fault(struct vcpu *v, uint64_t addr, struct cpu_user_regs *regs)
 {
-	unsigned int shift = (unsigned int)(addr & 7) * 8;
+	struct domain *d = v->domain;
 	uint64_t bytes[PTWR_BYTES / 8], src, *slot;
-	struct frame *f = target(v, addr);
-	struct ptwr_result r = { .flags = regs->rflags };
-	struct ptwr_insn in;
+	struct ptwr_result r;
+	const struct ptwr_insn *in;
+	struct frame *f;
 	int delta = 0, rc;
+	mfn_t m;
 
-	if (!f)
+	if (!find_target(v, addr, &m))
 		return false;
-	if (unlikely(!ptwr_decode((const uint8_t *)bytes, fetch(regs->rip, bytes), &in)) ||
-	    unlikely(!aligned(regs, addr, bytes, &in)) || unlikely(!source(regs, &in, &src))) {
+	in = fetch(v, regs->rip, bytes);
+	if (unlikely(!in) || unlikely(!aligned(regs, addr, bytes, in)) || unlikely(!source(regs, in, &src))) {
 		guest_trace("write to a page table at %#lx: unknown instruction at %#lx", addr, regs->rip);
 		return false;
 	}
 	/* That it is still mapped here does not matter. */
-	if (unlikely(!lock_l1(f, v->domain)))
+	f = frame_of(m);
+	if (unlikely(!lock_l1(f, d)))
 		return false;
-	slot = table_of(f) + (addr & (PAGE_SIZE - 1)) / 8;
-	rc = carry_out(v->domain, slot, shift, &r, &in, src, regs->rax, &delta);
+	slot = (uint64_t *)mfn_to_virt(m) + (addr & (PAGE_SIZE - 1)) / 8;
+	r.flags = regs->rflags;
+	rc = carry_out(d, slot, (unsigned int)(addr & 7) * 8, &r, in, src, regs->rax, &delta);
 	table_unlock(f, delta);
-	if (likely(!rc))
-		finish(regs, &in, &r);
+	if (likely(!rc)) {
+		finish(regs, in, &r);
+		return true;
+	}
 	/* The CPU was quicker with an accessed or dirty bit: let the guest execute the instruction again. */
-	return !rc || rc == -XEN_EAGAIN;
+	return rc == -XEN_EAGAIN;
 }
 
 /*

@@ -110,8 +110,10 @@ int pv_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
 {
 	int rc;
 
-	if (!context_ok(v, c))
+	if (!context_ok(v, c)) {
+		guest_trace("vcpu %u: its context has an address or frame it may not have", v->id);
 		return -XEN_EINVAL;
+	}
 	/* Tables first: the only step that can be preempted, and it can be taken again. */
 	rc = vcpu_set_kernel_cr3(v, mfn(c->ctrlreg[3] >> PAGE_SHIFT));
 	if (rc)
@@ -126,6 +128,8 @@ int pv_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
 		return rc;
 
 	v->pv.regs = c->user_regs;
+	/* I/O rights are virtual, as after PHYSDEVOP_set_iopl. */
+	v->pv.iopl = (c->user_regs.rflags & X86_EFLAGS_IOPL) >> 12;
 	sanitise_regs(&v->pv.regs);
 	v->pv.ds = c->user_regs.ds;
 	v->pv.es = c->user_regs.es;

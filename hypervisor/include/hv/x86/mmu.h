@@ -93,6 +93,15 @@ enum pte_store {
  */
 int l1_change(struct domain *d, struct domain *pg_owner, uint64_t *slot, uint64_t old, uint64_t new,
 	      enum pte_store how, int *delta);
+/* The same for d's own frames and STORE_EXACT; short when the references do not change. */
+static inline int l1_change_exact(struct domain *d, uint64_t *slot, uint64_t old, uint64_t new, int *delta)
+{
+	const uint64_t same = PTE_MFN_MASK | PTE_P | PTE_W | PTE_U | PTE_CACHE_L1 | PTE_G;
+
+	if (likely((old & PTE_P) && !((old ^ new) & same)))
+		return likely(cmpxchg(slot, old, new) == old) ? 0 : -XEN_EAGAIN;
+	return l1_change(d, d, slot, old, new, STORE_EXACT, delta);
+}
 /* The same for a locked table f of level 2..4. -XEN_ERESTART: nothing changed yet, call again. */
 int lx_change(struct domain *d, struct frame *f, unsigned int slot, uint64_t new, bool keep_ad, int *delta);
 /* Drop what a present L1 entry holds. */

@@ -4,6 +4,7 @@
 #define HV_X86_PV_H
 
 #include <hv/types.h>
+#include <hv/ptwr.h>
 #include <hv/config.h>
 #include <xen/xen.h>
 
@@ -26,6 +27,12 @@ struct trap_bounce {
 struct pt_cache {
 	uint64_t tag, changes, cr3;
 	uint64_t *l1;
+};
+/* Instructions decoded for trapped page-table writes, by their bytes. */
+#define INSN_CACHE 8
+struct insn_cache {
+	uint64_t bytes[2];
+	struct ptwr_insn insn; /* len 0: none */
 };
 
 #define VGCF_I387_VALID_BIT 0
@@ -63,6 +70,7 @@ struct pv_vcpu {
 	unsigned int iobmp_limit;
 	uint32_t tsc_aux;
 	struct pt_cache pt_cache;
+	struct insn_cache insn_cache[INSN_CACHE];
 	struct frame *old_table; /* table it dropped whose release was preempted; a reference is held */
 };
 struct pv_domain {
