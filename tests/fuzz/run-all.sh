@@ -4,7 +4,7 @@
 cd "$(dirname "$0")/../.." || exit 1
 make -s build/fuzz/xs_fuzz || { echo "FAIL fuzz-build"; exit 1; }
 rc=0
-for target in wire journal ring; do
+for target in wire journal state ring; do
 	out=$(build/fuzz/xs_fuzz $target "${FUZZ_SECONDS:-5}" 2>&1) && echo "$out" && continue
 	echo "$out"
 	echo "FAIL xenstore-fuzz-$target: the input is in xs_fuzz.crash"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Fuzz targets of the xenstore daemon: wire (requests from domains and sockets), journal (groups of operations), ring (a page
+ * Fuzz targets of the xenstore daemon: wire (requests from domains and sockets), journal (groups of operations), state (the stream of a live update), ring (a page
  * that the domain changes at any time). The store must stay consistent, answer every request, and keep a domain
  * within its limits.
  */

@@ -10,6 +10,7 @@
 
 #include "xenstore/core/xs_alloc.h"
 #include "xenstore/core/xs_journal.h"
+#include "xenstore/core/xs_state.h"
 #include "xenstore/core/xs_store.h"
 #include "xenstore/daemon/xsd.h"
 #include "xs_fuzz.h"
@@ -163,6 +164,34 @@ static void fuzz_journal(const uint8_t *in, size_t len)
 	xs_store_free(s);
 }
 
+static int take_socket(void *ctx, struct xs_conn *c, int fd)
+{
+	return 0;
+}
+
+static int take_ring(void *ctx, struct xs_domain *d, uint32_t port)
+{
+	return 0;
+}
+
+static uint32_t channel(void *ctx, const struct xs_conn *c)
+{
+	return 3;
+}
+
+static struct xs_state_io state_io = { .channel = channel,
+				       .socket = take_socket,
+				       .ring = take_ring };
+
+static void fuzz_state(const uint8_t *in, size_t len)
+{
+	struct xs_store *s = xs_store_new(&host, NULL);
+
+	if (!xs_state_read(s, &state_io, in, len))
+		need(!xs_store_check(s), "the store is inconsistent");
+	xs_store_free(s);
+}
+
 /* Input: what the domain does to its page between two runs of the daemon. */
 static void fuzz_ring(const uint8_t *in, size_t len)
 {
@@ -190,17 +219,19 @@ static void fuzz_ring(const uint8_t *in, size_t len)
 		case 2: /* a request, as a good domain sends it */
 			for (i = 0, n = in[3] % 64; i < sizeof(struct xsd_sockmsg) + n; i++) {
 				struct xsd_sockmsg h = { .type = in[1] % 24, .len = n };
-				const char *from = i < sizeof(h) ? (char *)&h + i :
-						   i - sizeof(h) + 4 < len ?
-								   (const char *)in + 4 + i - sizeof(h) :
-								   "";
+				const char *from = i < sizeof(h) ? (char *)&h + i
+						   : i - sizeof(h) + 4 < len
+							   ? (const char *)in + 4 + i - sizeof(h)
+							   : "";
 
 				page.req[MASK_XENSTORE_IDX(page.req_prod)] = *from;
 				page.req_prod++;
 			}
 			break;
 		case 3: /* taking answers */
-			page.rsp_cons += page.rsp_prod - page.rsp_cons < v ? page.rsp_prod - page.rsp_cons : v;
+			page.rsp_cons += page.rsp_prod - page.rsp_cons < v
+						 ? page.rsp_prod - page.rsp_cons
+						 : v;
 			break;
 		case 4: /* any bytes anywhere */
 			((uint8_t *)&page)[v % sizeof(page)] = in[3];
@@ -218,7 +249,8 @@ static void fuzz_ring(const uint8_t *in, size_t len)
 		if (in[3] & 1)
 			xsd_ring_run(&r);
 		xsd_flush(&d);
-		need(c[1]->out.len < d.store->quota[XS_Q_OUTPUT] + 2 * 4112, "output is not bounded");
+		need(c[1]->out.len < d.store->quota[XS_Q_OUTPUT] + 2 * 4112,
+		     "output is not bounded");
 		need(c[1]->in.len < 2 * 4112 + 1024, "input is not bounded");
 		in += 4;
 		len -= 4;
@@ -233,6 +265,8 @@ void xs_fuzz(const char *target, const uint8_t *in, size_t len)
 		fuzz_wire(in, len);
 	else if (!strcmp(target, "journal"))
 		fuzz_journal(in, len);
+	else if (!strcmp(target, "state"))
+		fuzz_state(in, len);
 	else
 		fuzz_ring(in, len);
 }
@@ -263,11 +297,19 @@ size_t xs_fuzz_seed(const char *target, uint8_t *in, size_t max)
 	struct xs_store *s;
 	struct xs_watch *w;
 
-	if (strcmp(target, "journal"))
+	struct xs_buf b = { 0 };
+
+	if (strcmp(target, "journal") && strcmp(target, "state"))
 		return 0;
 	s = new_store(c);
 	xs_watch_add(c[1], "/local/domain/1/x", 16, "token", -1, &w);
-	xs_j_snapshot(s, emit, &g);
+	if (!strcmp(target, "journal")) {
+		xs_j_snapshot(s, emit, &g);
+	} else if (xs_state_write(s, &state_io, &b) && b.len <= max) {
+		memcpy(in, b.d + b.head, b.len);
+		g.len = b.len;
+	}
+	xs_buf_free(&b);
 	xs_store_free(s);
 	return g.len;
 }

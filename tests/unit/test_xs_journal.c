@@ -5,6 +5,7 @@
 #include "xs_test.h"
 
 #include "xenstore/core/xs_journal.h"
+#include "xenstore/core/xs_state.h"
 
 #define NGUEST 3
 
@@ -78,6 +79,50 @@ static void compare(void)
 	flatten(copy, &b);
 	ck_assert_uint_eq(a.len, b.len);
 	ck_assert(!memcmp(a.d + a.head, b.d + b.head, a.len));
+	xs_buf_free(&a);
+	xs_buf_free(&b);
+	xs_store_free(copy);
+}
+
+static uint32_t channel(void *ctx, const struct xs_conn *c)
+{
+	return 5;
+}
+
+static int take_socket(void *ctx, struct xs_conn *c, int fd)
+{
+	return fd == 5 ? 0 : EINVAL;
+}
+
+static int take_ring(void *ctx, struct xs_domain *d, uint32_t port)
+{
+	return port == 5 ? 0 : EINVAL;
+}
+
+/* The same by the stream of a live update. */
+static void compare_state(void)
+{
+	struct xs_state_io io = {
+		.global = { 3, 4 }, .channel = channel, .socket = take_socket, .ring = take_ring
+	};
+	struct xs_store *copy = xs_store_new(&fake_host, NULL);
+	struct xs_buf stream = { 0 }, a = { 0 }, b = { 0 };
+	const char *bad;
+
+	ck_assert(xs_state_write(store, &io, &stream));
+	memset(&io.global, 0, sizeof(io.global));
+	bad = xs_state_read(copy, &io, stream.d + stream.head, stream.len);
+	ck_assert_msg(!bad, "%s", bad);
+	ck_assert_int_eq(io.global.socket_fd, 3);
+	ck_assert_int_eq(io.global.evtchn_fd, 4);
+	ck_assert_uint_eq(copy->nconn, store->nconn);
+	ck_assert_uint_eq(copy->nwatch, store->nwatch);
+	ck_assert_ptr_null(xs_store_check(copy));
+	flatten(store, &a);
+	flatten(copy, &b);
+	ck_assert_uint_eq(a.len, b.len);
+	ck_assert(!memcmp(a.d + a.head, b.d + b.head, a.len));
+	xs_buf_free(&stream);
 	xs_buf_free(&a);
 	xs_buf_free(&b);
 	xs_store_free(copy);
@@ -181,6 +226,8 @@ START_TEST(rebuilt_store_is_equal)
 		capture();
 		if (rnd(50) == 0)
 			compare();
+		if (rnd(50) == 0)
+			compare_state();
 		if (rnd(1000) == 0)
 			restart_file();
 	}

@@ -411,7 +411,7 @@ static const struct command commands[] = {
 	{ "exists", "sh", "PATH...", 1, false, do_exists },
 	{ "chmod", "rush", "[-u] [-r] PATH MODE...", 2, true, do_chmod },
 	{ "watch", "n:sh", "[-n COUNT] PATH...", 1, false, do_watch },
-	{ "control", "sh", "COMMAND [ARGUMENT...]", 1, false, do_control },
+	{ "control", "+sh", "COMMAND [ARGUMENT...]", 1, false, do_control },
 	{ NULL },
 };
 

@@ -125,9 +125,11 @@ int xs_control(struct xs_conn *c, unsigned int argc, const char *const *argv, st
 		return end(out, xs_buf_str(out, "OK"));
 	}
 	if (!strcmp(argv[0], "help"))
-		return end(out, xs_buf_str(out, "check\nhelp\nlog on|off\nmemreport\nprint <text>\n"
-						"quota [<domid> | set <name> <value>]\nquota-soft "
-						"[set <name> <value>]\n"));
+		return end(out,
+			   xs_buf_str(out,
+				      "check\nhelp\nlog on|off\nmemreport\nprint <text>\n"
+				      "quota [<domid> | set <name> <value>]\nquota-soft "
+				      "[set <name> <value>]\nlive-update [-f <program>] [-s]\n"));
 	if (s->host && s->host->control)
 		return s->host->control(s->ctx, argc, argv, out);
 	return EINVAL;

@@ -152,6 +152,7 @@ void xs_j_port(struct xs_store *s, const struct xs_domain *d)
 		return;
 	put8(s, XS_J_PORT);
 	put16(s, d->domid);
+	put64(s, d->mfn);
 	put32(s, d->port);
 }
 
@@ -341,6 +342,39 @@ bool xs_j_snapshot(struct xs_store *s, bool (*emit)(void *arg, const void *group
 		if (!snap_domain(&p, d))
 			return false;
 	return snap_flush(&p, 1);
+}
+
+bool xs_j_extra(struct xs_store *s)
+{
+	bool was = s->journal;
+	const struct xs_domain *d;
+	const struct xs_watch *w;
+	unsigned int q;
+
+	xs_buf_take(&s->jlog, s->jlog.len);
+	s->jbroken = false;
+	s->journal = true;
+	put8(s, XS_J_GEN);
+	put64(s, s->gen);
+	for (q = 0; q < XS_Q_NUM; q++) {
+		xs_j_quota(s, q);
+		xs_j_soft(s, q);
+	}
+	xs_j_special(s, false);
+	xs_j_special(s, true);
+	for (d = s->domains; d; d = d->next) {
+		xs_j_port(s, d);
+		xs_j_state(s, d);
+		for (q = 0; q < XS_Q_NUM; q++)
+			if (d->own_quota & 1u << q)
+				xs_j_own_quota(s, d, q);
+		for (w = d->conn->watch; w; w = w->next_own)
+			if (w->lost)
+				xs_j_watch(w, XS_J_LOST);
+		xs_j_pos(d->conn);
+	}
+	s->journal = was;
+	return !s->jbroken;
 }
 
 /* ---- reading ---- */
@@ -585,7 +619,8 @@ static const char *apply_used(struct xs_conn *c, struct in *in)
 
 static const char *apply_pos(struct xs_conn *c, struct in *in)
 {
-	c->in_at = (uint32_t)get_num(in, 4);
+	/* The position is that of the first byte that waits to be handled. */
+	c->in_at = (uint32_t)get_num(in, 4) + (uint32_t)c->in.len;
 	c->out_at = (uint32_t)get_num(in, 4);
 	c->next_txn = (uint32_t)get_num(in, 4);
 	return in->bad ? "the position of a ring" : NULL;
@@ -618,6 +653,7 @@ static const char *apply_to_domain(struct xs_store *s, struct in *in, enum xs_j 
 		return "a domain that does not exist";
 	switch (kind) {
 	case XS_J_PORT:
+		d->mfn = get_num(in, 8);
 		d->port = (uint32_t)get_num(in, 4);
 		return in->bad ? "a port" : NULL;
 	case XS_J_STATE:
@@ -651,16 +687,8 @@ static const char *apply_to_domain(struct xs_store *s, struct in *in, enum xs_j 
 /* A new store has a few nodes; in the snapshot they may be missing. */
 static const char *apply_start(struct xs_store *s, struct in *in)
 {
-	char path[XS_PATH_BUF];
-
-	while (s->tree.root->nchild) {
-		const struct xs_node *c = s->tree.root->child[0];
-
-		path[0] = '/';
-		memcpy(path + 1, c->name, c->name_len + 1u);
-		if (xs_tree_rm(&s->tree, path, NULL))
-			return "the start";
-	}
+	if (xs_store_clear(s))
+		return "the start";
 	s->gen = get_num(in, 8);
 	return in->bad ? "the generation" : NULL;
 }
@@ -687,6 +715,9 @@ static const char *apply_one(struct xs_store *s, struct in *in)
 		return apply_domain(s, in);
 	case XS_J_START:
 		return apply_start(s, in);
+	case XS_J_GEN:
+		s->gen = get_num(in, 8);
+		return in->bad ? "the generation" : NULL;
 	default:
 		return apply_to_domain(s, in, kind);
 	}
@@ -697,9 +728,11 @@ const char *xs_j_apply(struct xs_store *s, const void *group, size_t len)
 	struct in in = { .p = group, .end = (const char *)group + len };
 	const char *bad = NULL;
 
+	bool was = s->replay;
+
 	s->replay = true;
 	while (in.p < in.end && !bad)
 		bad = apply_one(s, &in);
-	s->replay = false;
+	s->replay = was;
 	return bad;
 }

@@ -26,7 +26,7 @@ enum xs_j {
 	XS_J_SOFT, /* quota, soft limit */
 	XS_J_OWN, /* domid, quota, limit */
 	XS_J_DOMAIN, /* domid, mfn, port */
-	XS_J_PORT, /* domid, port */
+	XS_J_PORT, /* domid, mfn, port */
 	XS_J_STATE, /* domid, shutdown, target */
 	XS_J_GONE, /* domid */
 	XS_J_WATCH, /* domid, rel, depth, path, token */
@@ -39,6 +39,7 @@ enum xs_j {
 	XS_J_POS, /* domid, ring positions: next byte to take, first byte of out */
 	XS_J_RESET, /* domid: the ring starts afresh */
 	XS_J_START, /* generation counter: a snapshot begins, the tree is empty */
+	XS_J_GEN, /* generation counter */
 };
 
 /* The writers do nothing when the store has no journal; out of memory sets store->jbroken. */
@@ -67,6 +68,12 @@ void xs_j_pos(const struct xs_conn *c);
  */
 bool xs_j_snapshot(struct xs_store *s, bool (*emit)(void *arg, const void *group, size_t len),
 		   void *arg);
+
+/*
+ * Put into s->jlog, as one group, what a stream for live update (xs_state.h) cannot say otherwise. False when out of
+ * memory. What was in jlog must be durable.
+ */
+bool xs_j_extra(struct xs_store *s);
 
 /*
  * Apply one group to a store. NULL, or what is wrong with it; then the store is in no usable state. Domains get

@@ -72,6 +72,21 @@ free_both:
 	return NULL;
 }
 
+int xs_store_clear(struct xs_store *s)
+{
+	char path[XS_PATH_BUF];
+
+	path[0] = '/';
+	while (s->tree.root->nchild) {
+		const struct xs_node *c = s->tree.root->child[0];
+
+		memcpy(path + 1, c->name, c->name_len + 1u);
+		if (xs_tree_rm(&s->tree, path, NULL))
+			return ENOMEM;
+	}
+	return 0;
+}
+
 static void domain_drop(struct xs_store *s, struct xs_domain *d)
 {
 	struct xs_domain **p = &s->domains;

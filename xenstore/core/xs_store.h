@@ -181,6 +181,8 @@ struct xs_store {
 
 /* An empty store with "/", "/local", "/local/domain" and "/tool/xenstored"; NULL when out of memory. */
 struct xs_store *xs_store_new(const struct xs_host *host, void *ctx);
+/* Remove all nodes but the root. 0 or ENOMEM. */
+int xs_store_clear(struct xs_store *s);
 /* Close all connections (release() is called for rings) and free everything. */
 void xs_store_free(struct xs_store *s);
 

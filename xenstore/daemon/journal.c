@@ -48,7 +48,7 @@ struct journal {
 	size_t snapshot_len; /* length of the file right after the snapshot */
 };
 
-static const char magic[16] = "xenstore-log-1";
+static const char magic[16] = "xenstore-log-2";
 
 static uint32_t crc32(const void *data, size_t len)
 {
@@ -327,7 +327,7 @@ static int read_old(struct xsd *d, const char *path)
 	return err;
 }
 
-int xsd_journal_open(struct xsd *d, const char *path)
+int xsd_journal_open(struct xsd *d, const char *path, bool take_up_old)
 {
 	struct journal *j = calloc(1, sizeof(*j));
 
@@ -336,7 +336,7 @@ int xsd_journal_open(struct xsd *d, const char *path)
 		return -1;
 	}
 	j->fd = -1;
-	if (read_old(d, path)) {
+	if (take_up_old && read_old(d, path)) {
 		free(j);
 		return -1;
 	}

@@ -51,7 +51,17 @@ static void on_signal(int sig)
 
 static int parse(int argc, char **argv, struct xsd_opts *o)
 {
-	enum { NO_DOMAINS = 256, RUNDIR, PIDFILE, LOG, JOURNAL, NO_JOURNAL, REPAIR, ACCESS_LOG };
+	enum {
+		NO_DOMAINS = 256,
+		RUNDIR,
+		PIDFILE,
+		LOG,
+		JOURNAL,
+		NO_JOURNAL,
+		REPAIR,
+		ACCESS_LOG,
+		HANDOVER
+	};
 	static const struct option longopts[] = {
 		{ "foreground", no_argument, NULL, 'F' },
 		{ "no-domains", no_argument, NULL, NO_DOMAINS },
@@ -59,6 +69,7 @@ static int parse(int argc, char **argv, struct xsd_opts *o)
 		{ "pid-file", required_argument, NULL, PIDFILE },
 		{ "log", required_argument, NULL, LOG },
 		{ "journal", required_argument, NULL, JOURNAL },
+		{ "handover", required_argument, NULL, HANDOVER },
 		{ "access-log", required_argument, NULL, ACCESS_LOG },
 		{ "no-journal", no_argument, NULL, NO_JOURNAL },
 		{ "repair", no_argument, NULL, REPAIR },
@@ -90,6 +101,9 @@ static int parse(int argc, char **argv, struct xsd_opts *o)
 			break;
 		case ACCESS_LOG:
 			o->access_log = optarg;
+			break;
+		case HANDOVER:
+			o->handover = optarg;
 			break;
 		case NO_JOURNAL:
 			o->journal = "";
@@ -181,6 +195,8 @@ static void serve(struct xsd *d)
 
 			s->ready(d, s, ev[i].events);
 		}
+		if (d->update)
+			xsd_update_run(d);
 		xsd_flush(d);
 		xsd_reap(d);
 	}
@@ -206,8 +222,9 @@ static int xsd_lock(struct xsd *d)
 	}
 	snprintf(file, sizeof(file), "%s/lock", d->opt.rundir);
 	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	d->lock_fd = fd; /* held as long as the process lives */
 	if (fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB))
-		return 0; /* held as long as the process lives */
+		return 0;
 	xsd_log(XSD_ERR, "cannot lock %s: %s; is another xenstored running there?", file,
 		strerror(errno));
 	return -1;
@@ -228,16 +245,18 @@ static int start(struct xsd *d)
 		xsd_log(XSD_ERR, "cannot start: %s", strerror(errno));
 		return -1;
 	}
-	if (xsd_lock(d))
+	if (!d->opt.handover && xsd_lock(d))
 		return -1;
 	snprintf(journal, sizeof(journal), "%s/journal", d->opt.rundir);
 	if (!d->opt.journal)
 		d->opt.journal = journal;
-	if (d->opt.journal[0] && xsd_journal_open(d, d->opt.journal))
+	if (d->opt.handover)
+		return xsd_update_take_over(d);
+	if (d->opt.journal[0] && xsd_journal_open(d, d->opt.journal, true))
 		return -1;
 	if (d->opt.no_domains)
 		forget_domains(d);
-	else if (xsd_xen_open(d))
+	else if (xsd_xen_open(d, -1, 0))
 		return -1;
 	return xsd_listen(d);
 }
@@ -251,7 +270,9 @@ int main(int argc, char **argv)
 	xsd.opt.rundir = env ? env : "/run/xenstored";
 	if (parse(argc, argv, &xsd.opt))
 		return 2;
-	if (!xsd.opt.foreground && (ready = detach()) < 0) {
+	xsd.argc = argc;
+	xsd.argv = argv;
+	if (!xsd.opt.foreground && !xsd.opt.handover && (ready = detach()) < 0) {
 		perror("xenstored: cannot detach");
 		return 1;
 	}

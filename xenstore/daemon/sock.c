@@ -139,7 +139,7 @@ static void sock_ready(struct xsd *d, struct src *s, uint32_t events)
 		close_peer(p);
 }
 
-static void add_client(struct xsd *d, int fd)
+int xsd_add_client(struct xsd *d, int fd, struct xs_conn *c)
 {
 	struct peer *p = calloc(1, sizeof(*p));
 
@@ -148,22 +148,26 @@ static void add_client(struct xsd *d, int fd)
 	p->src.fd = fd;
 	p->src.ready = sock_ready;
 	p->d = d;
-	p->conn = xs_conn_new(d->store, 0, p);
+	p->conn = c ? c : xs_conn_new(d->store, 0, p);
 	if (!p->conn)
 		goto free_peer;
+	/* Requests that were handed over unhandled wait, as those of a paused peer do. */
+	p->paused = p->conn->in.len != 0;
+	p->conn->host = p;
 	p->conn->wake = xsd_wake;
 	if (xsd_poll(d, &p->src, EPOLLIN, true)) {
 		xs_conn_free(p->conn);
 		goto free_peer;
 	}
 	d->nsock++;
-	return;
+	return 0;
 
 free_peer:
 	free(p);
 close_fd:
 	xsd_log(XSD_ERR, "cannot take a new client: %s", strerror(errno));
 	close(fd);
+	return -1;
 }
 
 static void accept_ready(struct xsd *d, struct src *s, uint32_t events)
@@ -175,7 +179,7 @@ static void accept_ready(struct xsd *d, struct src *s, uint32_t events)
 		fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd < 0)
 			return;
-		add_client(d, fd);
+		xsd_add_client(d, fd, NULL); /* a failure is logged, the others go on */
 	}
 }
 
@@ -217,15 +221,18 @@ fail:
 	return -1;
 }
 
+int xsd_listen_on(struct xsd *d, int fd)
+{
+	d->listener.fd = fd;
+	d->listener.ready = accept_ready;
+	return xsd_poll(d, &d->listener, EPOLLIN, true);
+}
+
 int xsd_listen(struct xsd *d)
 {
 	int fd = inherited_socket();
 
 	if (fd < 0)
 		fd = own_socket(d->opt.rundir);
-	if (fd < 0)
-		return -1;
-	d->listener.fd = fd;
-	d->listener.ready = accept_ready;
-	return xsd_poll(d, &d->listener, EPOLLIN, true);
+	return fd < 0 ? -1 : xsd_listen_on(d, fd);
 }

@@ -197,7 +197,8 @@ static void host_log(void *ctx, const char *text)
 
 static int host_control(void *ctx, unsigned int argc, const char *const *argv, struct xs_buf *out)
 {
-	(void)ctx;
+	if (!strcmp(argv[0], "live-update"))
+		return xsd_update_control(ctx, argc, argv, out);
 	if (!strcmp(argv[0], "log") && argc == 2 &&
 	    (!strcmp(argv[1], "on") || !strcmp(argv[1], "off")) &&
 	    !xsd_access_log(NULL, !strcmp(argv[1], "on")))
@@ -356,7 +357,7 @@ static int dom0_ring(struct xsd *d, struct ring *r)
 		return -1;
 	}
 	r->page = page;
-	if (!ring_bind(d->xen, r, port))
+	if (r->port || !ring_bind(d->xen, r, port))
 		return 0;
 	xsd_log(XSD_ERR, "cannot bind dom0's xenstore event channel %u: %s", port, strerror(errno));
 	return -1;
@@ -381,20 +382,26 @@ static int attach_dom0(struct xsd *d)
 	return 0;
 }
 
-/* Take up a domain that the journal knows. 0 or -1. */
+/* Take up a domain that the journal knows, or whose port was handed over. 0 or -1. */
 static int resume_domain(struct xsd *d, struct xs_domain *dom)
 {
-	struct ring *r = ring_new(d, dom->domid);
+	struct peer *p = dom->conn->host;
+	struct ring *r = p ? p->ring : ring_new(d, dom->domid);
 	int err;
 
 	if (!r)
 		return -1;
-	err = dom->domid ? ring_map(d->xen, r, dom->mfn) || ring_bind(d->xen, r, dom->port)
-			 : dom0_ring(d, r);
+	if (dom->domid)
+		err = ring_map(d->xen, r, dom->mfn) ||
+		      (!r->port && ring_bind(d->xen, r, dom->port));
+	else
+		err = dom0_ring(d, r);
 	if (err) {
-		ring_free(d, r);
+		if (!p)
+			ring_free(d, r);
 		return -1;
 	}
+	r->remote_port = dom->port;
 	r->peer.conn = dom->conn;
 	dom->conn->host = &r->peer;
 	dom->conn->wake = xsd_wake;
@@ -403,6 +410,27 @@ static int resume_domain(struct xsd *d, struct xs_domain *dom)
 	xsd_dirty(&r->peer);
 	xsd_log(XSD_INFO, "domain %u connected again", dom->domid);
 	return 0;
+}
+
+int xsd_xen_adopt(struct xsd *d, struct xs_domain *dom, uint32_t port)
+{
+	struct ring *r;
+
+	if (!d->xen)
+		d->xen = calloc(1, sizeof(*d->xen));
+	r = d->xen ? ring_new(d, dom->domid) : NULL;
+	if (!r)
+		return ENOMEM;
+	r->port = port;
+	r->peer.conn = dom->conn;
+	dom->conn->host = &r->peer;
+	return 0;
+}
+
+int xsd_xen_handover(struct xsd *d, uint32_t *virq)
+{
+	*virq = d->xen ? d->xen->virq : 0;
+	return d->xen ? xenevtchn_fd(d->xen->evtchn) : -1;
 }
 
 /* Attach all rings; domains that have gone meanwhile are told to be gone. */
@@ -422,15 +450,27 @@ static int attach_all(struct xsd *d)
 	return xs_domain_find(d->store, 0) ? 0 : attach_dom0(d);
 }
 
-int xsd_xen_open(struct xsd *d)
+static int bind_virq(struct xen *x)
 {
-	struct xen *x = calloc(1, sizeof(*x));
-	xenevtchn_port_or_error_t virq;
+	xenevtchn_port_or_error_t virq = xenevtchn_bind_virq(x->evtchn, VIRQ_DOM_EXC);
+
+	if (virq < 0) {
+		xsd_log(XSD_ERR, "cannot bind VIRQ_DOM_EXC: %s; is another xenstored running?",
+			strerror(errno));
+		return -1;
+	}
+	x->virq = (evtchn_port_t)virq;
+	return 0;
+}
+
+int xsd_xen_open(struct xsd *d, int evtchn_fd, uint32_t virq)
+{
+	struct xen *x = d->xen ? d->xen : calloc(1, sizeof(*x));
 
 	if (!x)
 		return -1;
 	d->xen = x;
-	x->evtchn = xenevtchn_open(NULL, 0);
+	x->evtchn = evtchn_fd < 0 ? xenevtchn_open(NULL, 0) : xenevtchn_fdopen(NULL, evtchn_fd, 0);
 	x->gnttab = xengnttab_open(NULL, 0);
 	x->fmem = xenforeignmemory_open(NULL, 0);
 	x->call = xencall_open(NULL, 0);
@@ -442,13 +482,9 @@ int xsd_xen_open(struct xsd *d)
 			strerror(errno));
 		return -1;
 	}
-	virq = xenevtchn_bind_virq(x->evtchn, VIRQ_DOM_EXC);
-	if (virq < 0) {
-		xsd_log(XSD_ERR, "cannot bind VIRQ_DOM_EXC: %s; is another xenstored running?",
-			strerror(errno));
+	x->virq = virq;
+	if (!virq && bind_virq(x))
 		return -1;
-	}
-	x->virq = (evtchn_port_t)virq;
 	d->evtchn.fd = xenevtchn_fd(x->evtchn);
 	d->evtchn.ready = evtchn_ready;
 	fcntl(d->evtchn.fd, F_SETFL, fcntl(d->evtchn.fd, F_GETFL) | O_NONBLOCK);

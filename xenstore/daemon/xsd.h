@@ -41,6 +41,8 @@ struct peer {
 struct xsd_opts {
 	const char *rundir, *pidfile, *logfile, *journal, *access_log;
 	bool foreground, no_domains, verbose, repair;
+	const char *
+		handover; /* "STATE,LOCK,VIRQ": descriptors and port from the process image before us */
 };
 
 struct xsd {
@@ -55,6 +57,11 @@ struct xsd {
 	struct xen *xen; /* NULL with --no-domains */
 	struct journal *journal; /* NULL: none */
 	uint32_t nsock;
+	int lock_fd;
+	int argc; /* the command line, for a live update */
+	char **argv;
+	char *new_binary; /* what a live update will run; NULL: this program again */
+	bool update; /* a live update was asked for in this turn */
 };
 
 /* ---- log.c ---- */
@@ -84,6 +91,10 @@ void xsd_wake(struct xs_conn *c);
 /* ---- sock.c ---- */
 /* Listen on RUNDIR/socket, or take the socket that a service manager passed. 0 or -1 (logged). */
 int xsd_listen(struct xsd *d);
+/* Listen on a socket that was handed over. 0 or -1. */
+int xsd_listen_on(struct xsd *d, int fd);
+/* A client: with a new connection, or one that was handed over. 0 or -1, and fd is closed. */
+int xsd_add_client(struct xsd *d, int fd, struct xs_conn *c);
 /* Send what waits; resume a paused peer. */
 void xsd_sock_flush(struct peer *p);
 void xsd_reap(struct xsd *d);
@@ -115,13 +126,29 @@ void xsd_ring_resume(struct ring *r);
  * Take up what a daemon before us left in file, and keep the journal there from now on. 0 or -1 (logged): the
  * file is damaged, or cannot be written.
  */
-int xsd_journal_open(struct xsd *d, const char *file);
+int xsd_journal_open(struct xsd *d, const char *file, bool take_up_old);
 /* Make all changes so far survive the death of the process. To be called before anybody can see their effect. */
 void xsd_journal_commit(struct xsd *d);
 
+/* ---- update.c ---- */
+/* The sub-commands of XS_CONTROL live-update. 0 or errno. */
+int xsd_update_control(struct xsd *d, unsigned int argc, const char *const *argv,
+		       struct xs_buf *out);
+/* Become the new program, which goes on with everything. Returns only when that failed (logged). */
+void xsd_update_run(struct xsd *d);
+/* The other side: take over from the process image before us. 0 or -1 (logged). */
+int xsd_update_take_over(struct xsd *d);
+
 /* ---- xen.c ---- */
-/* Open event channels, bind VIRQ_DOM_EXC, attach dom0's kernel. 0 or -1 (logged). */
-int xsd_xen_open(struct xsd *d);
+/* A ring whose local port was handed over. 0 or an errno. */
+int xsd_xen_adopt(struct xsd *d, struct xs_domain *dom, uint32_t port);
+/* For handing over: the event-channel device (-1: none) and the port of VIRQ_DOM_EXC. */
+int xsd_xen_handover(struct xsd *d, uint32_t *virq);
+/*
+ * Open event channels, bind VIRQ_DOM_EXC, attach all rings. evtchn_fd (-1: none) and virq were handed over. 0 or -1
+ * (logged).
+ */
+int xsd_xen_open(struct xsd *d, int evtchn_fd, uint32_t virq);
 void xsd_xen_notify(struct xsd *d, struct ring *r);
 extern const struct xs_host xsd_host;
 

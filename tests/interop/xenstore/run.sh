@@ -67,3 +67,4 @@ same xenstore-damaged 1 damaged
 daemon --repair
 same xenstore-repair OK "$bin/xenstore" control check
 python3 tests/interop/xenstore/kill.py "$bin/xenstored" "${XS_KILLS:-200}"
+python3 tests/interop/xenstore/update.py "$bin/xenstored" "${XS_UPDATES:-30}"
