@@ -112,16 +112,12 @@ static void page_retire(struct frame *f)
 	f->type = (uint64_t)(stamp ? stamp : 1) << FT_AUX_SHIFT;
 }
 
-void domain_free_page(struct frame *f)
+/* The owner's books without f; the frame itself is not free yet. */
+static void page_detach(struct frame *f)
 {
 	struct domain *d = current->domain;
 	bool mine = f->owner == d->id, last;
 
-	page_retire(f);
-	if (f->count & FC_HVPAGE) {
-		heap_free(frame_mfn(f), 0);
-		return;
-	}
 	if (!mine) {
 		d = get_domain_by_id(f->owner);
 		if (!d)
@@ -131,11 +127,24 @@ void domain_free_page(struct frame *f)
 	page_unlink(d, f);
 	last = --d->tot_pages == 0;
 	spin_unlock(&d->page_lock);
-	heap_free(frame_mfn(f), 0);
 	if (last)
 		put_domain(d);
 	if (!mine)
 		put_domain(d);
+}
+
+void domain_detach_page(struct frame *f)
+{
+	page_retire(f);
+	page_detach(f);
+}
+
+void domain_free_page(struct frame *f)
+{
+	page_retire(f);
+	if (!(f->count & FC_HVPAGE))
+		page_detach(f);
+	heap_free(frame_mfn(f), 0);
 }
 
 void frame_share(void *page, struct domain *d, bool writable)

@@ -161,7 +161,11 @@ long memory_reservation(unsigned int op, uint64_t start, guest_ptr_t arg)
  *
  *   in: order 0   |a|b|c|d|    steal all, allocate, then free the stolen and assign the new: a chunk is
  *   out: order 2  |   X   |    either untouched or done
+ *
+ * What a chunk gave up is kept back for a while, so that the next chunk does not get it.
  */
+#define LIMBO 128
+
 struct exchange {
 	struct domain *d;
 	xen_memory_exchange_t x;
@@ -169,6 +173,8 @@ struct exchange {
 	unsigned int heap_flags;
 	uint32_t *stolen; /* frames taken from the domain, 2^order */
 	uint32_t *fresh; /* first frames of new blocks, chunk size / out extent size */
+	uint32_t limbo[LIMBO]; /* given up, not yet free */
+	unsigned int nr_limbo;
 };
 
 /* Take a frame that nobody refers to out of the domain's hands; it stays counted and listed. */
@@ -273,6 +279,20 @@ static long assign_fresh(struct exchange *e, uint64_t chunk, uint64_t n)
 	return rc;
 }
 
+static void limbo_empty(struct exchange *e)
+{
+	while (e->nr_limbo)
+		heap_free(mfn(e->limbo[--e->nr_limbo]), 0);
+}
+
+static void give_up(struct exchange *e, uint32_t nr)
+{
+	domain_detach_page(frame_of(mfn(nr)));
+	if (e->nr_limbo == LIMBO)
+		limbo_empty(e);
+	e->limbo[e->nr_limbo++] = nr;
+}
+
 static long exchange_chunk(struct exchange *e, uint64_t chunk)
 {
 	uint64_t n = 1UL << (e->order - e->x.out.extent_order);
@@ -286,7 +306,7 @@ static long exchange_chunk(struct exchange *e, uint64_t chunk)
 		return rc;
 	}
 	for (uint64_t i = 0; i < 1UL << e->order; i++)
-		domain_free_page(frame_of(mfn(e->stolen[i])));
+		give_up(e, e->stolen[i]);
 	return assign_fresh(e, chunk, n);
 }
 
@@ -361,6 +381,7 @@ long memory_exchange(guest_ptr_t arg)
 	e.fresh = hv_alloc(sizeof(uint32_t) << (e.order - e.x.out.extent_order));
 	if (e.stolen && e.fresh)
 		rc = exchange_all(&e, arg);
+	limbo_empty(&e);
 	hv_free(e.fresh);
 	hv_free(e.stolen);
 put:

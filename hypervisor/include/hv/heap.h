@@ -48,6 +48,8 @@ struct frame;
 void domain_release_page(struct frame *f);
 /* Called by frame_put() when the last reference is gone (count is 0 but for flags): unlink from the owner, free. */
 void domain_free_page(struct frame *f);
+/* The first half of that, for a frame of the domain's own memory: heap_free() follows. */
+void domain_detach_page(struct frame *f);
 /*
  * Share a hypervisor page (hv_alloc_pages(0)) with d (shared_info, grant frames): the frame gets owner d, FC_HVPAGE and one
  * reference for the hypervisor, and d may map it, writable or not. Its type is kept at FT_WRITABLE, or FT_NONE when it
