@@ -31,7 +31,7 @@ LOGS = BUILD / "logs" / "guest"
 OPTIONS = "dom0=pv console=com1 com1=115200 loglvl=all guest_loglvl=all noreboot"
 RESULT = re.compile(rb"TEST (\S+): (success|skip|error|failure) ?([^\r\n]*)\r?\n")
 # What a hypervisor prints when no result can come any more.
-ENDED = re.compile(rb"(Hardware Dom0 (?:halted|crashed|shutdown)[^\r\n]*|Panic on CPU|"
+ENDED = re.compile(rb"(Hardware Dom0 (?:halted|crashed|shutdown)[^\r\n]*|Panic on CPU|PANIC on CPU|"
                    rb"(?:Domain 0|d0) (?:halted|crashed)[^\r\n]*|Paravane panic[^\r\n]*)")
 CHECK = re.compile(r"^(ok   |FAIL )(.*?)\r?$", re.M)
 GRACE = 1.0  # seconds to let the last lines arrive

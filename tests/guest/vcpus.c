@@ -90,15 +90,6 @@ static void check_before(void)
 static void check_bring_up(void)
 {
 	check("start vcpu 1", vcpu_start(1, second_main, (void *)7), 0);
-	/*
-	 * Xen on an emulator has been seen to leave the new vcpu runnable and its CPU halted until the
-	 * next wake-up. That is no question of the ABI, so a second one is given before judging.
-	 */
-	if (!wait_for(&stage, 1)) {
-		hc_vcpu_op(VCPUOP_down, 1, NULL);
-		hc_vcpu_op(VCPUOP_up, 1, NULL);
-		info("vcpu 1 needed a second wake-up");
-	}
 	check_true("it runs", wait_for(&stage, 1));
 	check("it knows its number and argument", second_id, 107);
 	check("is_up of vcpu 1", hc_vcpu_op(VCPUOP_is_up, 1, NULL), 1);

@@ -29,7 +29,8 @@ void vcpu_context(struct vcpu_guest_context *ctx, unsigned int vcpu, void (*fn)(
 	char *stack = guest_stacks + STACK_SIZE * vcpu;
 
 	memset(ctx, 0, sizeof(*ctx));
-	ctx->flags = VGCF_in_kernel | VGCF_online;
+	/* Not VGCF_online: a vcpu that is up from its initialisation is not woken by VCPUOP_up. */
+	ctx->flags = VGCF_in_kernel;
 	ctx->user_regs.rip = UL(vcpu_entry);
 	ctx->user_regs.rsp = UL(stack + STACK_SIZE);
 	ctx->user_regs.rdi = UL(fn);
