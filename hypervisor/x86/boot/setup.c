@@ -75,11 +75,24 @@ static __init void machine_stages(void)
 	smp_boot_all();
 }
 
+/* What is neither free nor a domain's: image, frame records, tables, stacks. */
+static void show_overhead(void)
+{
+	uint64_t ram = 0, rest;
+
+	for (unsigned int i = 0; i < boot_info.nr_e820; i++)
+		if (boot_info.e820[i].type == E820_RAM)
+			ram += boot_info.e820[i].size;
+	rest = (heap_free_pages() + dom0->tot_pages) << PAGE_SHIFT;
+	log_info("memory: the hypervisor keeps %lu KiB of %lu MiB\n", (ram - rest) >> 10, ram >> 20);
+}
+
 /* Outside .init: that is gone when this returns. */
 static void __noreturn finish(void)
 {
-	domain_unpause(dom0);
 	paging_free_init();
+	show_overhead();
+	domain_unpause(dom0);
 	idle_loop();
 }
 
