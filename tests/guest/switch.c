@@ -89,15 +89,14 @@ static void debug_round(unsigned int me, uint64_t tag)
 
 static void register_round(unsigned int me, uint64_t tag)
 {
-	uint64_t r12, r15, rbx, rbp;
+	uint64_t r12, r15, rbx, rbp, scratch = tag;
 
 	asm volatile("push %%rbp; mov %4, %%rbx; mov %4, %%rbp; not %%rbp; lea 1(%4), %%r12;"
-		     "lea 2(%4), %%r15; xor %%esi, %%esi; mov %5, %%eax; xor %%edi, %%edi;"
-		     "syscall;"
+		     "lea 2(%4), %%r15; xor %%esi, %%esi; xor %%edi, %%edi; mov %5, %%eax; syscall;"
 		     "mov %%rbp, %0; pop %%rbp; mov %%rbx, %1; mov %%r12, %2; mov %%r15, %3"
-		     : "=&a"(rbp), "=&d"(rbx), "=&r"(r12), "=&r"(r15)
-		     : "r"(tag), "i"(__HYPERVISOR_sched_op)
-		     : "rbx", "r12", "r15", "rsi", "rdi", "rcx", "r11", "memory");
+		     : "=&a"(rbp), "=&d"(rbx), "=&r"(r12), "=&r"(r15), "+S"(scratch)
+		     : "i"(__HYPERVISOR_sched_op)
+		     : "rbx", "r12", "r15", "rdi", "rcx", "r11", "memory");
 	if (rbx != tag || rbp != ~tag || r12 != tag + 1 || r15 != tag + 2)
 		bad(me, BAD_REGS);
 }
