@@ -316,6 +316,35 @@ START_TEST(quotas)
 }
 END_TEST
 
+/* Values that a transaction has to remember count, also those that it removed again. */
+START_TEST(transactions_cost_memory)
+{
+	struct xs_conn *g = guest(5);
+	char body[2100] = "v|";
+	size_t total = 0;
+	uint32_t t;
+	int i, k;
+
+	expect(ask(dom0, XS_MKDIR, 0, "/local/domain/5|"), "OK|");
+	expect(ask(dom0, XS_SET_PERMS, 0, "/local/domain/5|n5|"), "OK|");
+	expect(ask(dom0, XS_CONTROL, 0, "quota|set|memory|200000|"), "OK|");
+	memset(body + 2, 'x', 2000);
+	for (i = 0; i < 10; i++) {
+		t = begin(g);
+		for (k = 0; k < 100; k++) {
+			if (strcmp(ask(g, XS_WRITE, t, body), "OK|"))
+				break;
+			total += 2000;
+			expect(ask(g, XS_RM, t, "v|"), "OK|");
+		}
+	}
+	ck_assert_uint_gt(total, 150000);
+	ck_assert_uint_le(total, 200000);
+	expect(ask(g, XS_RESET_WATCHES, 0, "|"), "OK|");
+	expect(ask(g, XS_WRITE, 0, body), "OK|");
+}
+END_TEST
+
 START_TEST(features_and_quotas_by_domain)
 {
 	struct xs_conn *g = guest(5), *h = guest(6);
@@ -426,6 +455,7 @@ int main(void)
 		transactions_fire_at_commit,
 		failed_commit_changes_nothing,
 		quotas,
+		transactions_cost_memory,
 		features_and_quotas_by_domain,
 		events_not_taken,
 		out_of_memory,

@@ -89,10 +89,14 @@ static int check_room(struct xs_conn *c, struct xs_txn *t, const char *path, uns
 		      size_t bytes)
 {
 	struct xs_usage u;
+	const struct xs_txn *o;
 
 	if (xs_conn_priv(c))
 		return 0;
 	u = usage_of(c, t, c->domid);
+	/* What transactions keep to do it again later is memory too. */
+	for (o = c->txn; o; o = o->next)
+		u.bytes += (int64_t)o->held;
 	if (more && u.nodes + more > (int64_t)xs_limit(c, XS_Q_NODES))
 		return xs_refuse(c, XS_Q_NODES, path, ENOSPC);
 	if (u.bytes + (int64_t)bytes > (int64_t)xs_limit(c, XS_Q_MEMORY))

@@ -416,6 +416,8 @@ const char *xs_state_read(struct xs_store *s, struct xs_state_io *io, const void
 {
 	struct reading r = { .s = s, .io = io };
 	const char *p = data, *bad = NULL;
+	const struct xs_conn *c;
+	struct xs_txn *t;
 	struct header h;
 	struct rec rec;
 
@@ -449,6 +451,10 @@ const char *xs_state_read(struct xs_store *s, struct xs_state_io *io, const void
 		len -= whole;
 	}
 	s->replay = false;
+	/* The nodes came after the transactions. */
+	for (c = s->conns; c; c = c->next)
+		for (t = c->txn; t; t = t->next)
+			xs_txn_rebase(t);
 	xs_free(r.conn);
 	return bad;
 }

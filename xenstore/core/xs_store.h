@@ -123,6 +123,7 @@ struct xs_txn {
 	uint32_t nbucket, ntouch;
 	struct xs_op *op;
 	uint32_t nop, cap_op;
+	size_t held; /* bytes of paths and values that it keeps */
 	bool doomed; /* survived a restart only in name: ends with EAGAIN */
 	uint32_t barrier; /* operations before this one may no longer be merged with later ones */
 };
@@ -256,6 +257,8 @@ int xs_txn_begin(struct xs_conn *c, uint32_t *id);
 int xs_txn_end(struct xs_txn *t, bool commit, struct xs_txn **done);
 /* Fire the events of a committed transaction, and free it. */
 void xs_txn_fire(struct xs_txn *t);
+/* A doomed transaction goes on with the store as it is now. */
+void xs_txn_rebase(struct xs_txn *t);
 /* Note that the transaction has seen something of path. 0, ENOMEM or ENOSPC. */
 int xs_txn_saw(struct xs_txn *t, const char *path, unsigned int what);
 /* Make room for one change of path, so that xs_txn_log() cannot fail. 0, ENOMEM or ENOSPC. */

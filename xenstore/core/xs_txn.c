@@ -62,6 +62,16 @@ int xs_txn_begin(struct xs_conn *c, uint32_t *id)
 	return 0;
 }
 
+void xs_txn_rebase(struct xs_txn *t)
+{
+	struct xs_node *root = t->conn->store->tree.root;
+
+	xs_node_put(t->base);
+	xs_node_put(t->work.root);
+	t->base = xs_node_get(root);
+	t->work.root = xs_node_get(root);
+}
+
 static void txn_free(struct xs_txn *t)
 {
 	struct xs_touch *e, *next;
@@ -150,6 +160,7 @@ static int touch(struct xs_txn *t, const char *path, struct xs_touch **out)
 	e->next = t->bucket[hash & (t->nbucket - 1)];
 	t->bucket[hash & (t->nbucket - 1)] = e;
 	t->ntouch++;
+	t->held += sizeof(*e) + len;
 	*out = e;
 	return 0;
 }
@@ -213,8 +224,10 @@ int xs_txn_reserve(struct xs_txn *t, const char *path)
 	return 0;
 }
 
-static void set_value(struct xs_op *op, struct xs_blob *value)
+static void set_value(struct xs_txn *t, struct xs_op *op, struct xs_blob *value)
 {
+	t->held += value ? value->len : 0;
+	t->held -= op->value ? op->value->len : 0;
 	if (value)
 		value->ref++;
 	if (op->value && --op->value->ref == 0)
@@ -233,7 +246,7 @@ void xs_txn_log(struct xs_txn *t, enum xs_op_kind kind, const char *path, struct
 		e->flags |= XS_TXN_SET;
 		/* Only the last value of a path counts, unless something was removed in between. */
 		if (e->op > t->barrier) {
-			set_value(&t->op[e->op - 1], value);
+			set_value(t, &t->op[e->op - 1], value);
 			return;
 		}
 	}
@@ -241,7 +254,7 @@ void xs_txn_log(struct xs_txn *t, enum xs_op_kind kind, const char *path, struct
 	memset(op, 0, sizeof(*op));
 	op->kind = kind;
 	op->path = e->path;
-	set_value(op, value);
+	set_value(t, op, value);
 	if (perms)
 		op->perms = xs_perms_get(perms);
 	if (kind == XS_OP_WRITE)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Clients on the Unix socket.
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -223,6 +224,8 @@ fail:
 
 int xsd_listen_on(struct xsd *d, int fd)
 {
+	/* One that was handed to us may be in blocking mode; accept must not wait. */
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	d->listener.fd = fd;
 	d->listener.ready = accept_ready;
 	return xsd_poll(d, &d->listener, EPOLLIN, true);

@@ -51,7 +51,33 @@ if [ -n "$tools" ] && [ -x "$tools/test-xenstore" ]; then
 else
 	echo "SKIP xenstore-debian: XS_TOOLS does not name Debian's programs"
 fi
+mkdir -p build/interop
+if cc -o build/interop/xenstore-lib tests/interop/xenstore/lib.c -lxenstore; then
+	build/interop/xenstore-lib
+else
+	echo "FAIL xenstore-lib: cannot be built"
+fi
+
 same xenstore-check OK "$bin/xenstore" control check
+
+# A service manager passes its socket as descriptor 3.
+activated() {
+	python3 - "$bin" "$XENSTORED_RUNDIR" <<-'PY'
+		import os, socket, subprocess, sys
+		run = sys.argv[2] + "/activated"
+		os.mkdir(run)
+		s = socket.socket(socket.AF_UNIX)
+		s.bind(run + "/socket")
+		s.listen()
+		os.dup2(s.fileno(), 3)
+		p = subprocess.Popen(["sh", "-c", 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" --foreground --no-domains --no-journal --rundir "$1"',
+		                      sys.argv[1] + "/xenstored", run], pass_fds=[3], stderr=subprocess.DEVNULL)
+		env = dict(os.environ, XENSTORED_RUNDIR=run)
+		print(subprocess.run([sys.argv[1] + "/xenstore", "control", "check"], env=env, capture_output=True, text=True).stdout, end="")
+		p.terminate()
+	PY
+}
+same xenstore-activation OK activated
 
 # A second daemon in the same place, and a damaged journal, are refused with a reason.
 second() { "$bin/xenstored" --foreground --no-domains 2>&1 | grep -c 'is another xenstored running there'; }
