@@ -50,9 +50,8 @@ static long features(guest_ptr_t arg)
 	if (fi.submap_idx == 0) {
 		fi.submap = BIT(XENFEAT_mmu_pt_update_preserve_ad) | BIT(XENFEAT_highmem_assist) |
 			    BIT(XENFEAT_gnttab_map_avail_bits) |
-			    BIT(XENFEAT_memory_op_vnode_supported) | BIT(XENFEAT_not_direct_mapped);
-		if (d->vm_assist & BIT(VMASST_TYPE_pae_extended_cr3))
-			fi.submap |= BIT(XENFEAT_pae_pgdir_above_4gb);
+			    BIT(XENFEAT_memory_op_vnode_supported) | BIT(XENFEAT_direct_mapped) |
+			    BIT(XENFEAT_pae_pgdir_above_4gb);
 		if (d->is_hardware)
 			fi.submap |= BIT(XENFEAT_dom0);
 	} else if (fi.submap_idx >= XENFEAT_NR_SUBMAPS) {

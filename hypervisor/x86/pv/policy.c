@@ -4,9 +4,12 @@
 #include <hv/heap.h>
 #include <hv/x86/cpu.h>
 
-#define MAX_BASIC	    0xdu
-#define MAX_EXTENDED	    0x80000021u
-#define MAX_LEAVES	    96
+#define MAX_BASIC    0xdu
+#define MAX_EXTENDED 0x80000021u
+#define MAX_LEAVES   96
+#define TOOLS_LEAVES \
+	256 /* room that callers are told to have: libraries write more leaves than are read */
+#define TOOLS_MSRS	    8
 #define MAX_CACHE_SUBLEAVES 6
 #define MAX_XSAVE_SUBLEAVES 32
 #define NR_FEATURE_WORDS    18
@@ -97,7 +100,7 @@ static long policy_out(cpuid_source src, guest_ptr_t to, uint32_t *nr)
 	collect(l, src);
 	if (!to.va) {
 		/* Asked for the size to be had at most. */
-		*nr = MAX_LEAVES;
+		*nr = TOOLS_LEAVES;
 		hv_free(l);
 		return 0;
 	}
@@ -112,7 +115,7 @@ long sysctl_get_cpu_policy(struct xen_sysctl *op)
 
 	if (p->_rsvd)
 		return -XEN_EINVAL;
-	p->nr_msrs = 0;
+	p->nr_msrs = p->leaves.p ? 0 : TOOLS_MSRS;
 	switch (p->index) {
 	case XEN_SYSCTL_cpu_policy_raw:
 	case XEN_SYSCTL_cpu_policy_host:
@@ -205,7 +208,7 @@ long domctl_set_cpu_policy(struct xen_domctl *op, struct domain *d)
 	if (d == current->domain)
 		return -XEN_EINVAL;
 	p->err_leaf = p->err_subleaf = p->err_msr = UINT32_MAX;
-	if (p->nr_leaves > 4 * MAX_LEAVES || p->nr_msrs > MAX_LEAVES)
+	if (p->nr_leaves > TOOLS_LEAVES || p->nr_msrs > TOOLS_MSRS)
 		return -XEN_E2BIG;
 	for (uint32_t i = 0; i < p->nr_leaves; i++) {
 		xen_cpuid_leaf_t l;
