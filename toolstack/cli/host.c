@@ -90,17 +90,17 @@ static void put_changeset_and_build(struct ts *ts, struct out *o)
 
 static void put_version(struct ts *ts, struct out *o)
 {
-	int v = ts_xen_version(ts, XENVER_version, NULL, 0);
+	unsigned int v = (unsigned int)ts_xen_version(ts, XENVER_version, NULL, 0);
 	xen_extraversion_t extra = "";
 	xen_capabilities_info_t caps = "";
 	xen_platform_parameters_t pp = { 0 };
 	char text[64];
 
-	put_number(o, "xen_major", (unsigned int)v >> 16);
+	put_number(o, "xen_major", v >> 16);
 	put_number(o, "xen_minor", v & 0xffff);
 	ts_xen_version(ts, XENVER_extraversion, extra, sizeof(extra));
 	put_text(o, "xen_extra", extra);
-	snprintf(text, sizeof(text), "%u.%u%s", (unsigned int)v >> 16, v & 0xffff, extra);
+	snprintf(text, sizeof(text), "%u.%u%s", v >> 16, v & 0xffff, extra);
 	put_text(o, "xen_version", text);
 	ts_xen_version(ts, XENVER_capabilities, caps, sizeof(caps));
 	put_text(o, "xen_caps", caps);

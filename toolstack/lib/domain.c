@@ -200,25 +200,17 @@ int ts_destroy(struct ts *ts, uint32_t domid)
 
 int ts_shutdown_request(struct ts *ts, uint32_t domid, const char *how)
 {
-	char path[96], *feature;
+	char path[96];
 	struct xsc *xs = ts_store(ts);
 
 	if (!xs)
 		return -1;
-	snprintf(path, sizeof(path), "/local/domain/%u/control/feature-%s", domid, how);
-	feature = xsc_read(xs, XSC_NONE, path, NULL);
-	if (!feature || strcmp(feature, "1") != 0) {
-		free(feature);
-		return ts_fail(
-			ts,
-			"domain %u: its kernel does not (yet) listen to %s requests; use 'paravane "
-			"destroy' to end it anyway",
-			domid, how);
-	}
-	free(feature);
+	if (!domid)
+		return ts_fail(ts, "domain 0 shuts down by its own commands (poweroff, reboot)");
+	/* Whether the kernel listens is not known: Linux says so in control/feature-*, others do not and obey. */
 	snprintf(path, sizeof(path), "/local/domain/%u/control/shutdown", domid);
 	if (xsc_write(xs, XSC_NONE, path, how, strlen(how)))
-		return ts_fail_errno(ts, "domain %u: cannot write its shutdown request", domid);
+		return ts_fail_errno(ts, "domain %u: cannot write its %s request", domid, how);
 	return 0;
 }
 
@@ -312,10 +304,21 @@ static void rename_old(struct ts *ts, const struct ts_config *c, uint32_t domid)
 	ts_devices_remove(ts, domid);
 }
 
+/* The old domain's memory may take a moment to come free: back ends let go of it one by one. */
 static int restart(struct ts *ts, const struct ts_config *c, struct ts_domain *d)
 {
+	int tries = 0, rc;
+
 	close_loops(d);
-	if (ts_create(ts, c, d) || ts_domctl_simple(ts, d->domid, XEN_DOMCTL_unpausedomain)) {
+	while ((rc = ts_create(ts, c, d)) && ++tries < 5) {
+		say(c->name, d->domid, ts->err);
+		nanosleep(&(struct timespec){ .tv_sec = tries }, NULL);
+	}
+	if (!rc && ts_domctl_simple(ts, d->domid, XEN_DOMCTL_unpausedomain)) {
+		rc = ts_fail_errno(ts, "cannot be started");
+		ts_destroy(ts, d->domid);
+	}
+	if (rc) {
 		say(c->name, d->domid, ts->err);
 		return -1;
 	}
