@@ -49,6 +49,23 @@ static inline void frame_put_writable(struct frame *f)
 	frame_put_type(f);
 }
 
+/* frame_get_owned() and frame_put(), short. */
+static inline bool frame_get_short(struct frame *f, uint16_t owner)
+{
+	uint32_t c = READ_ONCE(f->count);
+
+	/* A second look at the owner is needed: the frame may have been freed and given away between the two. */
+	if (likely(READ_ONCE(f->owner) == owner) && likely((c + 1) & (FC_COUNT - 1)) &&
+	    likely(cmpxchg(&f->count, c, c + 1) == c) && likely(READ_ONCE(f->owner) == owner))
+		return true;
+	return frame_get_slow(f, owner, c);
+}
+static inline void frame_put_short(struct frame *f)
+{
+	if (unlikely(!(__atomic_sub_fetch(&f->count, 1, __ATOMIC_SEQ_CST) & FC_COUNT)))
+		domain_free_page(f);
+}
+
 /* ---- table.c: whole tables and single entries */
 /*
  * Check and reference all entries of table f (type word w, locked, progress in it). 0 with the number of present entries
