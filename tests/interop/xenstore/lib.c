@@ -10,11 +10,12 @@
 
 static int failed;
 
-#define check(name, cond)                                                                                         \
-	do {                                                                                                      \
-		bool good = (cond);                                                                               \
-		printf(good ? "PASS xenstore-lib-%s\n" : "FAIL xenstore-lib-%s: %s\n", name, strerror(errno));  \
-		failed |= !good;                                                                                  \
+#define check(name, cond)                                                                    \
+	do {                                                                                 \
+		bool good = (cond);                                                          \
+		printf(good ? "PASS xenstore-lib-%s\n" : "FAIL xenstore-lib-%s: %s\n", name, \
+		       strerror(errno));                                                     \
+		failed |= !good;                                                             \
 	} while (0)
 
 static bool reads(struct xs_handle *h, xs_transaction_t t, const char *path, const char *want)
@@ -49,7 +50,8 @@ static bool lists(struct xs_handle *h, const char *path, unsigned int want)
 
 static bool perms(struct xs_handle *h)
 {
-	struct xs_permissions p[2] = { { .id = 0, .perms = XS_PERM_NONE }, { .id = 7, .perms = XS_PERM_READ } };
+	struct xs_permissions p[2] = { { .id = 0, .perms = XS_PERM_NONE },
+				       { .id = 7, .perms = XS_PERM_READ } };
 	struct xs_permissions *l;
 	unsigned int num = 0;
 	bool same;
@@ -80,7 +82,8 @@ static bool conflict(struct xs_handle *a, struct xs_handle *b)
 	xs_transaction_t t = xs_transaction_start(a);
 
 	return t && reads(a, t, "/lib/a", "1") && xs_write(b, XBT_NULL, "/lib/a", "2", 1) &&
-	       xs_write(a, t, "/lib/a", "3", 1) && !xs_transaction_end(a, t, false) && errno == EAGAIN;
+	       xs_write(a, t, "/lib/a", "3", 1) && !xs_transaction_end(a, t, false) &&
+	       errno == EAGAIN;
 }
 
 int main(void)
@@ -103,7 +106,8 @@ int main(void)
 	check("event", xs_write(o, XBT_NULL, "/lib/e", "1", 1) && watch_gives(h, "/lib/e", "tok"));
 	check("unwatch", xs_unwatch(h, "/lib", "tok"));
 	t = xs_transaction_start(h);
-	check("transaction", t && xs_write(h, t, "/lib/t", "1", 1) && xs_transaction_end(h, t, false) &&
+	check("transaction", t && xs_write(h, t, "/lib/t", "1", 1) &&
+				     xs_transaction_end(h, t, false) &&
 				     reads(o, XBT_NULL, "/lib/t", "1"));
 	check("conflict", conflict(h, o));
 	path = xs_get_domain_path(h, 5);
