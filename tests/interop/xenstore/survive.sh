@@ -18,14 +18,17 @@ local_user() {
 	n=0 wrong=0
 	while [ ! -e /tmp/enough ]; do
 		n=$((n + 1))
-		XENSTORED_PATH=/dev/xen/xenbus xenstore-write /survive $n || wrong=$((wrong + 1))
-		[ "$(XENSTORED_PATH=/dev/xen/xenbus xenstore-read /survive)" = $n ] || wrong=$((wrong + 1))
+		XENSTORED_PATH=/dev/xen/xenbus xenstore-write /survive $n || { wrong=$((wrong + 1)); echo "WRONG write $n" >/dev/console; }
+		got=$(XENSTORED_PATH=/dev/xen/xenbus xenstore-read /survive)
+		[ "$got" = $n ] || { wrong=$((wrong + 1)); echo "WRONG read $n gave '$got'" >/dev/console; }
 	done
 	echo "$n $wrong" >/tmp/local
 }
 kill_all_the_time() {
 	kills=0 updates=0
 	while [ "$(at at || echo 0)" != $rounds ] && [ $kills -lt 200 ]; do
+		# For comparison: QUIET=1 only waits.
+		[ -z "${QUIET:-}" ] || { sleep 1; continue; }
 		if [ $(((kills + updates) % 3)) = 2 ]; then
 			xenstore-control live-update -s >/dev/null 2>&1 && updates=$((updates + 1))
 		else
@@ -37,15 +40,21 @@ kill_all_the_time() {
 		sleep 0.$((kills % 4))
 	done
 	echo "   $kills kills, $updates live updates" >/dev/console
-	[ $kills -ge 10 ] && [ $updates -ge 3 ]
+	[ -n "${QUIET:-}" ] || [ $kills -ge 10 ] && [ $updates -ge 3 ]
 }
 store_dead() { [ ! -d "/proc/$(cat $pidfile)" ]; }
-guest_content() { wait_for 60 at done && [ "$(at done)" = "wrong 0, events $rounds" ] || { at done; return 1; }; }
+guest_content() {
+	wait_for 60 at result && [ "$(at result)" = "wrong 0, events $rounds" ] && return
+	at result
+	grep -h WRONG /var/log/xen/*ring*
+	return 1
+}
 local_content() {
 	touch /tmp/enough
 	wait
 	read -r n wrong </tmp/local
-	[ "$n" -gt 20 ] && [ "$wrong" = 0 ] || { echo "$wrong of $n rounds went wrong"; return 1; }
+	echo "$wrong of $n rounds went wrong"
+	[ "$n" -gt 20 ] && [ "$wrong" = 0 ]
 }
 sound() { [ "$(xenstore-control check)" = OK ]; }
 
