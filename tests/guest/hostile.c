@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Random hypercalls from a fixed seed: the hypervisor must survive each, and so must this domain.
+ * Random hypercalls from a fixed seed (run.py --args seed=HEX gives another): the hypervisor must
+ * survive each, and so must this domain.
  *
  * Arguments come from a pool of values that go wrong in interesting ways: pointers that are bad,
  * unaligned, at the end of a page or in the hypervisor, frames that are page tables, foreign or not
@@ -23,6 +24,21 @@ static uint64_t arena[1024] __attribute__((aligned(4096)));
 static char target[4][PAGE_SIZE] __attribute__((aligned(4096)));
 static char readonly[2 * PAGE_SIZE] __attribute__((aligned(4096)));
 static unsigned long xen_mfn, max_mfn;
+
+/* Another seed may come by the command line, as seed=HEX. */
+static void take_seed(void)
+{
+	const char *c = (const char *)start_info->cmd_line;
+	uint64_t v = 0;
+
+	while (*c && strncmp(c, "seed=", 5))
+		c++;
+	if (!*c)
+		return;
+	for (c += 5; (*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'f'); c++)
+		v = v << 4 | (uint64_t)(*c <= '9' ? *c - '0' : *c - 'a' + 10);
+	seed = v ? v * 0x9e3779b97f4a7c15UL : seed;
+}
 
 static uint64_t random64(void)
 {
@@ -296,6 +312,7 @@ void test_main(void)
 	map_page(readonly + PAGE_SIZE, 0);
 	memset(readonly, 0xff, PAGE_SIZE);
 	set_page_flags(readonly, PTE_RO);
+	take_seed();
 	info("seed %lx, %u calls", seed, CALLS);
 	for (unsigned int i = 0; i < CALLS; i++) {
 		random_call();

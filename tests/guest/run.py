@@ -80,7 +80,7 @@ def boot(name, hypervisor, args):
                "-cpu", os.environ.get("QEMU_CPU", "max,-smap,-smep"),
                "-m", want.get("mem", "512M"), "-smp", str(cpus), "-nographic", "-no-reboot",
                "-nic", "none", "-kernel", str(images()[hypervisor]), "-append", options.strip(),
-               "-initrd", str(BUILD / "guest" / f"{name}.elf")]
+               "-initrd", f"{BUILD / 'guest' / name}.elf {args.args}".rstrip()]
     out = b""
     deadline = time.monotonic() + limit
     timed_out = True
@@ -172,6 +172,7 @@ def main():
     parser.add_argument("-s", "--cpus", type=int, default=0)
     parser.add_argument("-t", "--time", type=float, default=0)
     parser.add_argument("-v", "--verbose", action="store_true", help="print every check line")
+    parser.add_argument("--args", default="", help="command line of the guests")
     parser.add_argument("--check", action="store_true", help="one PASS, FAIL or SKIP line each")
     parser.add_argument("--on", default="paravane,xen")
     args = parser.parse_args()
