@@ -108,7 +108,7 @@ static inline int carry_out(struct domain *d, uint64_t *slot, unsigned int shift
 	}
 	if (unlikely(!r->written))
 		return 0;
-	return l1_change_exact(d, slot, entry, new, delta);
+	return l1_change(d, d, slot, entry, new, STORE_EXACT, delta);
 }
 
 /*
@@ -146,25 +146,6 @@ static inline bool find_target(struct vcpu *v, uint64_t addr, mfn_t *m)
 	if (unlikely((e & (PTE_P | PTE_W)) != PTE_P || !mfn_valid(*m)))
 		return false;
 	return (READ_ONCE(frame_of(*m)->type) & (FT_MASK | FT_VALIDATED)) == (pgt_word(FT_L1) | FT_VALIDATED);
-}
-
-/* Lock an L1 table of d; then it can change neither its type nor its owner. */
-static inline bool lock_l1(struct frame *f, const struct domain *d)
-{
-	uint64_t w = READ_ONCE(f->type);
-
-	if (unlikely((w & (FT_MASK | FT_VALIDATED | FT_LOCKED)) != (pgt_word(FT_L1) | FT_VALIDATED)) ||
-	    unlikely(cmpxchg(&f->type, w, w | FT_LOCKED) != w)) {
-		if (!table_lock(f))
-			return false;
-		if (frame_type(f) != FT_L1)
-			goto unlock;
-	}
-	if (likely(f->owner == d->id))
-		return true;
-unlock:
-	table_unlock(f, 0);
-	return false;
 }
 
 /*
@@ -227,7 +208,7 @@ bool ptwr_fault(struct vcpu *v, uint64_t addr, struct cpu_user_regs *regs)
 	}
 	/* That it is still mapped here does not matter. */
 	f = frame_of(m);
-	if (unlikely(!lock_l1(f, d)))
+	if (unlikely(!table_lock_l1(f, d)))
 		return false;
 	slot = (uint64_t *)mfn_to_virt(m) + (addr & (PAGE_SIZE - 1)) / 8;
 	r.flags = regs->rflags;

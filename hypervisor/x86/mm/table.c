@@ -22,23 +22,23 @@ static bool may_set_caching(const struct domain *d)
 	return d->iomem_caps && rangeset_overlaps(d->iomem_caps, 0, ~0UL);
 }
 
-/* References for a present, adjusted L1 entry in a table of d. */
-static int l1_get(struct domain *d, struct domain *pg_owner, uint64_t *e)
+/* Device frames, caching bits, and why an entry is refused. */
+int l1_get_slow(struct domain *d, struct domain *pg_owner, uint64_t *e)
 {
 	mfn_t m = pte_mfn(*e);
 	struct frame *f = frame_of(m);
 
-	if (unlikely(*e & PGT_DISALLOW_L1) && !may_set_caching(d)) {
+	if ((*e & PGT_DISALLOW_L1) && !may_set_caching(d)) {
 		guest_trace("entry %#lx: caching bits are for domains with devices", *e);
 		return -XEN_EINVAL;
 	}
-	if (unlikely(!mfn_valid(m)) || unlikely(READ_ONCE(f->owner) == DOMID_IO))
+	if (!mfn_valid(m) || READ_ONCE(f->owner) == DOMID_IO)
 		return l1_check_io(d, pg_owner, e);
-	if (unlikely(!frame_get_owned(f, pg_owner->id))) {
+	if (!frame_get_owned(f, pg_owner->id)) {
 		guest_trace("entry %#lx: the frame is d%u's, not d%u's", *e, f->owner, pg_owner->id);
 		return -XEN_EBUSY;
 	}
-	if ((*e & PTE_W) && unlikely(frame_get_writable(f))) {
+	if ((*e & PTE_W) && frame_get_writable(f)) {
 		guest_trace("entry %#lx: the frame is in use as type %u", *e, frame_type(f));
 		frame_put(f);
 		return -XEN_EBUSY;
@@ -47,103 +47,29 @@ static int l1_get(struct domain *d, struct domain *pg_owner, uint64_t *e)
 }
 
 /* A guest that loses sight of its LDT expects the CPU to lose it too. */
-static void forget_ldt(const struct frame *f)
+void l1_put_slow(uint64_t e)
 {
+	const struct frame *f = frame_of(pte_mfn(e));
 	struct vcpu *v = current;
 
-	if (!v->is_idle && v->domain->id == f->owner)
+	if (frame_type(f) == FT_DESC && !v->is_idle && v->domain->id == f->owner)
 		ldt_invalidate(v);
 }
 
-/*
- * An unprivileged guest takes away a writable mapping of another domain's frame (a grant, without unmapping it): when the frame
- * becomes a page table, only its owner's CPUs are asked to flush, so this guest's forget it now.
- */
-static void flush_if_foreign(const struct frame *f)
+int l1_replace(struct domain *d, struct domain *pg_owner, uint64_t *slot, uint64_t old, uint64_t new,
+	       enum pte_store how, int *delta)
 {
-	const struct domain *d = current->domain;
+	int rc = l1_get(d, pg_owner, &new);
 
-	if (unlikely(READ_ONCE(f->owner) != d->id) && !d->is_privileged)
-		tlb_flush_mask(d->dirty_cpumask);
-}
-
-void l1_put(uint64_t e)
-{
-	mfn_t m = pte_mfn(e);
-	struct frame *f = frame_of(m);
-
-	if (unlikely(!mfn_valid(m)) || unlikely(READ_ONCE(f->owner) == DOMID_IO))
-		return;
-	if (e & PTE_W) {
-		flush_if_foreign(f);
-		frame_put_writable(f);
-	} else if (unlikely(frame_type(f) == FT_DESC)) {
-		forget_ldt(f);
-	}
-	frame_put(f);
-}
-
-/*
- * Store `new` in place of `old`. The CPU may set accessed and dirty bits at any time; nobody else changes the entry. cmpxchg
- * also orders the store before the reading of the TLB clock when references are dropped.
- */
-static bool store(uint64_t *slot, uint64_t old, uint64_t new, enum pte_store how)
-{
-	for (;;) {
-		uint64_t n = how == STORE_KEEP_AD ? new | (old & (PTE_A | PTE_D)) : new;
-		uint64_t seen = cmpxchg(slot, old, n);
-
-		if (likely(seen == old))
-			return true;
-		if (how == STORE_EXACT)
-			return false;
-		old = seen;
-	}
-}
-
-int l1_change(struct domain *d, struct domain *pg_owner, uint64_t *slot, uint64_t old, uint64_t new,
-	      enum pte_store how, int *delta)
-{
-	enum pgt_change change;
-	int rc;
-
-	if (new & PTE_P)
-		new = pgt_adjust_l1(new);
-	change = pgt_l1_change(old, new);
-	if (change == PGT_REPLACE) {
-		rc = l1_get(d, pg_owner, &new);
-		if (unlikely(rc))
-			return rc;
-	} else if (change == PGT_GAIN_WRITE) {
-		/* Device frames and other domains' frames go the long way: they hold no type use, or need a right. */
-		struct frame *f = frame_of(pte_mfn(new));
-
-		if (!mfn_valid(pte_mfn(new)) || READ_ONCE(f->owner) != pg_owner->id) {
-			change = PGT_REPLACE;
-			rc = l1_get(d, pg_owner, &new);
-		} else
-			rc = frame_get_writable(f) ? -XEN_EBUSY : 0;
-		if (unlikely(rc))
-			return rc;
-	}
-	if (unlikely(!store(slot, old, new, how))) {
-		if (change == PGT_REPLACE)
-			l1_put(new);
-		else if (change == PGT_GAIN_WRITE)
-			frame_put_writable(frame_of(pte_mfn(new)));
+	if (unlikely(rc))
+		return rc;
+	if (unlikely(!pte_store(slot, old, new, how))) {
+		l1_put(new);
 		return -XEN_EAGAIN;
 	}
 	*delta += pgt_present_delta(old, new);
-	if (change == PGT_CLEAR || (change == PGT_REPLACE && (old & PTE_P)))
+	if (old & PTE_P)
 		l1_put(old);
-	else if (change == PGT_LOSE_WRITE) {
-		struct frame *f = frame_of(pte_mfn(old));
-
-		if (mfn_valid(pte_mfn(old)) && READ_ONCE(f->owner) != DOMID_IO) {
-			flush_if_foreign(f);
-			frame_put_writable(f);
-		}
-	}
 	return 0;
 }
 
@@ -216,7 +142,7 @@ int lx_change(struct domain *d, struct frame *f, unsigned int slot, uint64_t new
 			return rc;
 		new = pgt_adjust_lx(new);
 	}
-	store(e, old, new, keep_ad ? STORE_KEEP_AD : STORE_PLAIN);
+	pte_store(e, old, new, keep_ad ? STORE_KEEP_AD : STORE_PLAIN);
 	if (!same)
 		atomic_inc(&pt_changes);
 	*delta += pgt_present_delta(old, new);
@@ -228,16 +154,9 @@ int lx_change(struct domain *d, struct frame *f, unsigned int slot, uint64_t new
 /* ---- whole tables */
 static int entry_get(struct domain *d, struct frame *f, unsigned int level, uint64_t *slot, uint64_t e)
 {
-	uint64_t n;
-	int rc;
+	uint64_t n = pgt_adjust_lx(e);
+	int rc = lx_get(d, f, level, e);
 
-	if (level == 1) {
-		n = pgt_adjust_l1(e);
-		rc = l1_get(d, d, &n);
-	} else {
-		n = pgt_adjust_lx(e);
-		rc = lx_get(d, f, level, e);
-	}
 	/* Nobody writes to the page now: it is not mapped writable, and not yet in use as a table. */
 	if (!rc && n != e)
 		WRITE_ONCE(*slot, n);
@@ -254,6 +173,48 @@ static int undo(struct frame *f, unsigned int level, unsigned int present, unsig
 	return table_release(f, w, true, partial) ? -XEN_ERESTART : rc;
 }
 
+/* An L1 table is checked in one go. Stops at *i, with *n entries referenced. */
+static int validate_l1(struct domain *d, uint64_t *table, unsigned int *i, unsigned int *n)
+{
+	for (uint64_t *at = table; at < table + 512; at += 8) {
+		if (pgt_eight_empty(at))
+			continue;
+		for (uint64_t *slot = at; slot < at + 8; slot++) {
+			uint64_t e = pte_read(slot), new;
+			int rc;
+
+			if (!(e & PTE_P))
+				continue;
+			new = pgt_adjust_l1(e);
+			rc = l1_get(d, d, &new);
+			if (unlikely(rc)) {
+				*i = (unsigned int)(slot - table);
+				return rc;
+			}
+			if (new != e)
+				WRITE_ONCE(*slot, new);
+			++*n;
+		}
+	}
+	return 0;
+}
+
+static void release_l1(const uint64_t *table, unsigned int end, unsigned int n)
+{
+	for (const uint64_t *at = table; n && at < table + end; at += 8) {
+		if (pgt_eight_empty(at))
+			continue;
+		for (const uint64_t *slot = at; slot < at + 8 && slot < table + end; slot++) {
+			uint64_t e = pte_read(slot);
+
+			if (!(e & PTE_P))
+				continue;
+			l1_put(e);
+			n--;
+		}
+	}
+}
+
 int table_validate(struct frame *f, uint64_t w, unsigned int *present, uint64_t *partial)
 {
 	enum frame_type t = (enum frame_type)((w & FT_MASK) >> FT_SHIFT);
@@ -264,7 +225,10 @@ int table_validate(struct frame *f, uint64_t w, unsigned int *present, uint64_t 
 
 	if (!d)
 		return -XEN_EINVAL;
-	for (i = pgt_done(w); i < 512; i++) {
+	i = pgt_done(w);
+	if (level == 1)
+		rc = validate_l1(d, table, &i, &n);
+	for (; level > 1 && i < 512; i++) {
 		uint64_t e = pte_read(&table[i]);
 
 		if (!(i & 7) && pgt_eight_empty(&table[i])) {
@@ -273,7 +237,7 @@ int table_validate(struct frame *f, uint64_t w, unsigned int *present, uint64_t 
 		}
 		if (!(e & PTE_P) || pgt_hv_slot(level, i))
 			continue;
-		if (level > 1 && i > pgt_done(w) && !current->is_idle && preempt_needed())
+		if (i > pgt_done(w) && !current->is_idle && preempt_needed())
 			rc = -XEN_ERESTART;
 		else
 			rc = entry_get(d, f, level, &table[i], e);
@@ -298,10 +262,6 @@ static int entry_put(struct frame *f, unsigned int level, uint64_t e, bool preem
 	struct frame *child = frame_of(pte_mfn(e));
 	int rc = 0;
 
-	if (level == 1) {
-		l1_put(e);
-		return 0;
-	}
 	if (child == f)
 		return 0;
 	if (preempt && level > 2)
@@ -333,8 +293,13 @@ int table_release(struct frame *f, uint64_t w, bool preempt, uint64_t *partial)
 	enum frame_type t = (enum frame_type)((w & FT_MASK) >> FT_SHIFT);
 	unsigned int level = pgt_level(t), n = pgt_present(w), i = pgt_done(w);
 	uint64_t *table = table_of(f);
-	int rc = finish_child(f, level, i, preempt);
+	int rc;
 
+	if (level == 1) {
+		release_l1(table, i ? i : 512, n);
+		return 0;
+	}
+	rc = finish_child(f, level, i, preempt);
 	if (!i && !rc)
 		i = 512; /* a valid table: no progress kept; or all is released and n is 0 */
 	while (n && i && !rc) {
@@ -350,7 +315,7 @@ int table_release(struct frame *f, uint64_t w, bool preempt, uint64_t *partial)
 			continue;
 		n--;
 		rc = entry_put(f, level, e, preempt);
-		if (!rc && n && level > 1 && preempt && !current->is_idle && preempt_needed())
+		if (!rc && n && preempt && !current->is_idle && preempt_needed())
 			rc = -XEN_ERESTART;
 	}
 	if (rc)

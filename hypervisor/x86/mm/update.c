@@ -11,21 +11,17 @@ struct mmu_target {
 	struct domain *pt_owner, *pg_owner; /* referenced */
 };
 
-/* An entry of a locked table. The table belongs to d: a frame of that owner cannot leave it while it is locked. */
-static long change_entry(struct domain *d, struct domain *pg_owner, struct frame *f, unsigned int slot,
+/* An entry of a locked table of level 2 to 4. The table belongs to d: a frame of that owner cannot leave it while locked. */
+static long change_upper(struct domain *d, struct domain *pg_owner, struct frame *f, unsigned int slot,
 			 uint64_t val, bool keep_ad)
 {
-	uint64_t *e = &table_of(f)[slot];
 	int delta = 0;
-	long rc;
+	long rc = -XEN_EINVAL;
 
-	if (frame_type(f) == FT_L1)
-		rc = l1_change(d, pg_owner, e, pte_read(e), val, keep_ad ? STORE_KEEP_AD : STORE_PLAIN,
-			       &delta);
-	else if (pg_owner != d)
-		rc = -XEN_EINVAL;
-	else
+	if (pg_owner == d)
 		rc = lx_change(d, f, slot, val, keep_ad, &delta);
+	else
+		guest_trace("a table of d%u cannot have entries for d%u", d->id, pg_owner->id);
 	table_unlock(f, delta);
 	return rc;
 }
@@ -65,30 +61,69 @@ static long complete_table(struct domain *d, struct frame *f)
 	return rc;
 }
 
-static long update_entry(const struct mmu_target *t, uint64_t ptr, uint64_t val, bool keep_ad)
+/* The L1 table that stays locked from one request to the next, as they mostly come in rows. */
+struct locked_l1 {
+	struct frame *f; /* NULL: none */
+	uint64_t mfn;
+	int delta;
+};
+
+static void unlock_l1(struct locked_l1 *l)
 {
-	unsigned int slot = (unsigned int)(ptr & (PAGE_SIZE - 1)) / sizeof(uint64_t);
-	mfn_t m = mfn(ptr >> PAGE_SHIFT);
+	if (l->f)
+		table_unlock(l->f, l->delta);
+	l->f = NULL;
+}
+
+/* Anything but an entry of an L1 table that is ready. */
+static long update_other(const struct mmu_target *t, mfn_t m, unsigned int slot, uint64_t val, bool keep_ad)
+{
 	struct frame *f = frame_of(m);
 	long rc;
 
-	if (unlikely(!mfn_valid(m))) {
-		guest_trace("no frame %#lx", m.v);
-		return -XEN_EINVAL;
-	}
 	if (unlikely(READ_ONCE(f->type) & FT_PARTIAL)) {
 		rc = complete_table(t->pt_owner, f);
 		if (rc == -XEN_ERESTART)
 			return rc;
 	}
-	if (unlikely(!table_lock(f)))
+	if (!table_lock(f))
 		return write_data(t->pt_owner, f, slot, val);
-	if (unlikely(f->owner != t->pt_owner->id)) {
+	if (f->owner != t->pt_owner->id || frame_type(f) == FT_L1) {
+		bool again = f->owner == t->pt_owner->id;
+
 		table_unlock(f, 0);
+		if (again)
+			return -XEN_EAGAIN;
 		guest_trace("frame %#lx is not d%u's", m.v, t->pt_owner->id);
 		return -XEN_EINVAL;
 	}
-	return change_entry(t->pt_owner, t->pg_owner, f, slot, val, keep_ad);
+	return change_upper(t->pt_owner, t->pg_owner, f, slot, val, keep_ad);
+}
+
+static inline long update_entry(const struct mmu_target *t, struct locked_l1 *l, uint64_t ptr, uint64_t val,
+				enum pte_store how)
+{
+	mfn_t m = mfn(ptr >> PAGE_SHIFT);
+	unsigned int slot = (unsigned int)(ptr & (PAGE_SIZE - 1)) / sizeof(uint64_t);
+	uint64_t *e;
+	long rc;
+
+	while (unlikely(!l->f || l->mfn != m.v)) {
+		unlock_l1(l);
+		if (unlikely(!mfn_valid(m))) {
+			guest_trace("no frame %#lx", m.v);
+			return -XEN_EINVAL;
+		}
+		if (likely(table_lock_l1(frame_of(m), t->pt_owner))) {
+			*l = (struct locked_l1){ frame_of(m), m.v, 0 };
+			break;
+		}
+		rc = update_other(t, m, slot, val, how == STORE_KEEP_AD);
+		if (rc != -XEN_EAGAIN)
+			return rc;
+	}
+	e = (uint64_t *)mfn_to_virt(m) + slot;
+	return l1_change(t->pt_owner, t->pg_owner, e, pte_read(e), val, how, &l->delta);
 }
 
 static long update_m2p(struct domain *d, uint64_t ptr, uint64_t val)
@@ -104,14 +139,14 @@ static long update_m2p(struct domain *d, uint64_t ptr, uint64_t val)
 	return 0;
 }
 
-static long update_one(const struct mmu_target *t, const struct mmu_update *u)
+static inline long update_one(const struct mmu_target *t, struct locked_l1 *l, const struct mmu_update *u)
 {
 	switch (u->ptr & 7) {
 	case MMU_NORMAL_PT_UPDATE:
 	case MMU_PT_UPDATE_NO_TRANSLATE:
-		return update_entry(t, u->ptr, u->val, false);
+		return update_entry(t, l, u->ptr, u->val, STORE_PLAIN);
 	case MMU_PT_UPDATE_PRESERVE_AD:
-		return update_entry(t, u->ptr, u->val, true);
+		return update_entry(t, l, u->ptr & ~7UL, u->val, STORE_KEEP_AD);
 	case MMU_MACHPHYS_UPDATE:
 		return update_m2p(t->pg_owner, u->ptr, u->val);
 	default:
@@ -154,21 +189,40 @@ static void report_done(unsigned long pdone, uint32_t done)
 		(void)copy_to_guest(guest_ptr(pdone), &done, sizeof(done));
 }
 
-static long update_list(const struct mmu_target *t, guest_ptr_t list, uint32_t count, uint32_t *i)
-{
-	struct mmu_update u;
-	long rc;
+/* Requests are copied some at a time, each once. */
+#define CHUNK 8
 
-	for (*i = 0; *i < count; ++*i) {
-		if (current->pv.old_table || (*i && preempt_needed()))
-			return -XEN_ERESTART;
-		if (copy_array_from_guest(&u, list, *i, 1))
-			return -XEN_EFAULT;
-		rc = update_one(t, &u);
-		if (rc)
-			return rc;
+static long update_list(const struct mmu_target *t, guest_ptr_t list, uint32_t count, uint32_t *done)
+{
+	struct mmu_update u[CHUNK];
+	struct locked_l1 l = { NULL, 0, 0 };
+	uint32_t first = 0, have = 0, i;
+	long rc = 0;
+
+	for (i = 0; i < count; i++) {
+		if (unlikely(current->pv.old_table) || (i && preempt_needed())) {
+			rc = -XEN_ERESTART;
+			break;
+		}
+		if (i == have) {
+			uint32_t n = MIN(count - i, (uint32_t)CHUNK);
+
+			/* The list may end in a page that is not there: then one by one. */
+			if (unlikely(copy_array_from_guest(u, list, i, n)) &&
+			    (n = 1, copy_array_from_guest(u, list, i, n))) {
+				rc = -XEN_EFAULT;
+				break;
+			}
+			first = i;
+			have = i + n;
+		}
+		rc = update_one(t, &l, &u[i - first]);
+		if (unlikely(rc))
+			break;
 	}
-	return 0;
+	unlock_l1(&l);
+	*done = i;
+	return rc;
 }
 
 long hc_mmu_update(unsigned long list, unsigned long count_arg, unsigned long pdone, unsigned long foreign)
@@ -230,6 +284,7 @@ static long update_va(unsigned long va, uint64_t val, unsigned long flags, struc
 	struct domain *d = current->domain;
 	uint64_t *e;
 	struct frame *f;
+	int delta = 0;
 	long rc;
 
 	if (unlikely(!guest_addr_ok(va) || (va > 0x7fffffffffffUL && va < HV_VIRT_START)))
@@ -240,14 +295,10 @@ static long update_va(unsigned long va, uint64_t val, unsigned long flags, struc
 		return -XEN_EINVAL;
 	}
 	f = frame_of(virt_to_mfn(e));
-	if (unlikely(!table_lock(f)))
+	if (unlikely(!table_lock_l1(f, d)))
 		return -XEN_EINVAL;
-	if (unlikely(f->owner != d->id || frame_type(f) != FT_L1)) {
-		table_unlock(f, 0);
-		return -XEN_EINVAL;
-	}
-	rc = change_entry(d, pg_owner, f, (unsigned int)((uint64_t)e & (PAGE_SIZE - 1)) / sizeof(*e), val,
-			  false);
+	rc = l1_change(d, pg_owner, e, pte_read(e), val, STORE_PLAIN, &delta);
+	table_unlock(f, delta);
 	return unlikely(rc) ? rc : va_flush(va, flags);
 }
 

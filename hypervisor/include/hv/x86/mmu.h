@@ -9,6 +9,7 @@
 #define HV_X86_MMU_H
 
 #include <hv/domain.h>
+#include <hv/heap.h>
 #include <hv/mm.h>
 #include <hv/pgt.h>
 
@@ -54,11 +55,14 @@ static inline bool frame_get_short(struct frame *f, uint16_t owner)
 {
 	uint32_t c = READ_ONCE(f->count);
 
-	/* A second look at the owner is needed: the frame may have been freed and given away between the two. */
-	if (likely(READ_ONCE(f->owner) == owner) && likely((c + 1) & (FC_COUNT - 1)) &&
-	    likely(cmpxchg(&f->count, c, c + 1) == c) && likely(READ_ONCE(f->owner) == owner))
+	if (unlikely(READ_ONCE(f->owner) != owner) || unlikely(((c + 1) & FC_COUNT) <= 1) ||
+	    unlikely(cmpxchg(&f->count, c, c + 1) != c))
+		return frame_get_owned(f, owner);
+	/* It may have gone from one owner to another between the two looks. */
+	if (likely(READ_ONCE(f->owner) == owner))
 		return true;
-	return frame_get_slow(f, owner, c);
+	frame_put(f);
+	return false;
 }
 static inline void frame_put_short(struct frame *f)
 {
@@ -89,6 +93,22 @@ static inline bool table_lock(struct frame *f)
 		asm volatile("pause");
 	}
 }
+/* Lock f if it is an L1 table of d; then it can change neither its type nor its owner. */
+static inline bool table_lock_l1(struct frame *f, const struct domain *d)
+{
+	uint64_t w = READ_ONCE(f->type);
+
+	if (unlikely((w & (FT_MASK | FT_VALIDATED | FT_LOCKED)) != (pgt_word(FT_L1) | FT_VALIDATED)) ||
+	    unlikely(cmpxchg(&f->type, w, w | FT_LOCKED) != w)) {
+		if (!table_lock(f))
+			return false;
+		w = READ_ONCE(f->type);
+	}
+	if (likely(f->owner == d->id) && likely((w & FT_MASK) == pgt_word(FT_L1)))
+		return true;
+	__atomic_fetch_sub(&f->type, FT_LOCKED, __ATOMIC_SEQ_CST);
+	return false;
+}
 /* Unlock; the number of present entries changed by delta. */
 static inline void table_unlock(struct frame *f, int delta)
 {
@@ -105,24 +125,93 @@ enum pte_store {
 	STORE_EXACT, /* only if the entry is still `old`, else -XEN_EAGAIN */
 };
 /*
+ * Store `new` in place of `old`. The CPU may set accessed and dirty bits at any time; nobody else changes the entry. cmpxchg
+ * also orders the store before the reading of the TLB clock when references are dropped.
+ */
+static inline bool pte_store(uint64_t *slot, uint64_t old, uint64_t new, enum pte_store how)
+{
+	for (;;) {
+		uint64_t n = how == STORE_KEEP_AD ? new | (old & (PTE_A | PTE_D)) : new;
+		uint64_t seen = cmpxchg(slot, old, n);
+
+		if (likely(seen == old))
+			return true;
+		if (how == STORE_EXACT)
+			return false;
+		old = seen;
+	}
+}
+/* Drop what a present L1 entry holds, when its frame's type is FT_DESC or such: the rest of l1_put(). */
+void l1_put_slow(uint64_t e);
+/* Drop what a present L1 entry holds. */
+static inline void l1_put(uint64_t e)
+{
+	struct frame *f = frame_of(pte_mfn(e));
+
+	if (unlikely(!mfn_valid(pte_mfn(e))) || unlikely(READ_ONCE(f->owner) == DOMID_IO))
+		return;
+	if (e & PTE_W)
+		frame_put_writable(f);
+	else if (unlikely((READ_ONCE(f->type) & FT_MASK) == pgt_word(FT_DESC)))
+		l1_put_slow(e);
+	frame_put_short(f);
+}
+/* References for a present, adjusted L1 entry in a table of d; *e may lose its W bit (device frames). 0 or -XEN_E*. */
+int l1_get_slow(struct domain *d, struct domain *pg_owner, uint64_t *e);
+static inline int l1_get(struct domain *d, struct domain *pg_owner, uint64_t *e)
+{
+	struct frame *f = frame_of(pte_mfn(*e));
+
+	if (unlikely(*e & PGT_DISALLOW_L1) || unlikely(!mfn_valid(pte_mfn(*e))) ||
+	    unlikely(!frame_get_short(f, pg_owner->id)))
+		return l1_get_slow(d, pg_owner, e);
+	if (!(*e & PTE_W) || likely(!frame_get_writable(f)))
+		return 0;
+	frame_put(f);
+	return l1_get_slow(d, pg_owner, e);
+}
+/* l1_change() with nothing left out. */
+int l1_replace(struct domain *d, struct domain *pg_owner, uint64_t *slot, uint64_t old, uint64_t new,
+	       enum pte_store how, int *delta);
+/*
  * Replace *slot, which was `old`, by `new` in a locked L1 table that belongs to d. New frames must be pg_owner's.
  * 0, and *delta changes by the difference in present entries; -XEN_EINVAL, -XEN_EBUSY, -XEN_EPERM: nothing changed.
  */
-int l1_change(struct domain *d, struct domain *pg_owner, uint64_t *slot, uint64_t old, uint64_t new,
-	      enum pte_store how, int *delta);
-/* The same for d's own frames and STORE_EXACT; short when the references do not change. */
-static inline int l1_change_exact(struct domain *d, uint64_t *slot, uint64_t old, uint64_t new, int *delta)
+static inline int l1_change(struct domain *d, struct domain *pg_owner, uint64_t *slot, uint64_t old,
+			    uint64_t new, enum pte_store how, int *delta)
 {
-	const uint64_t same = PTE_MFN_MASK | PTE_P | PTE_W | PTE_U | PTE_CACHE_L1 | PTE_G;
+	enum pgt_change change;
+	struct frame *f;
 
-	if (likely((old & PTE_P) && !((old ^ new) & same)))
-		return likely(cmpxchg(slot, old, new) == old) ? 0 : -XEN_EAGAIN;
-	return l1_change(d, d, slot, old, new, STORE_EXACT, delta);
+	if (new & PTE_P)
+		new = pgt_adjust_l1(new);
+	change = pgt_l1_change(old, new);
+	if (change == PGT_SAME_REFS)
+		return likely(pte_store(slot, old, new, how)) ? 0 : -XEN_EAGAIN;
+	if (change == PGT_CLEAR) {
+		if (unlikely(!pte_store(slot, old, new, how)))
+			return -XEN_EAGAIN;
+		--*delta;
+		l1_put(old);
+		return 0;
+	}
+	f = frame_of(pte_mfn(old));
+	/* Device frames and other domains' frames go the long way: they hold no type use, or need a right. */
+	if (unlikely(change == PGT_REPLACE) || unlikely(!mfn_valid(pte_mfn(old))) ||
+	    unlikely(READ_ONCE(f->owner) != d->id) || unlikely(pg_owner != d))
+		return l1_replace(d, pg_owner, slot, old, new, how, delta);
+	if (change == PGT_GAIN_WRITE) {
+		if (unlikely(frame_get_writable(f)))
+			return -XEN_EBUSY;
+		if (likely(pte_store(slot, old, new, how)))
+			return 0;
+	} else if (unlikely(!pte_store(slot, old, new, how)))
+		return -XEN_EAGAIN;
+	frame_put_writable(f);
+	return change == PGT_GAIN_WRITE ? -XEN_EAGAIN : 0;
 }
 /* The same for a locked table f of level 2..4. -XEN_ERESTART: nothing changed yet, call again. */
 int lx_change(struct domain *d, struct frame *f, unsigned int slot, uint64_t new, bool keep_ad, int *delta);
-/* Drop what a present L1 entry holds. */
-void l1_put(uint64_t e);
 /* May d have frame m, which has no owner but DOMID_IO, or no record? 0 or -XEN_E*; *e may lose its W bit. */
 int l1_check_io(const struct domain *d, const struct domain *pg_owner, uint64_t *e);
 /* Drop a use of a table that was taken out of the current vcpu's reach, and the reference; goes on later when preempted. */
