@@ -3,9 +3,12 @@
 
 #include "guest.h"
 
+/* The address that pseudo-physical frame 0 has in the initial mapping, from the linker script. */
+extern char virt_base[];
+
 unsigned long virt_to_pfn(const void *va)
 {
-	return (UL(va) - GUEST_VIRT_BASE) / PAGE_SIZE;
+	return (UL(va) - UL(virt_base)) / PAGE_SIZE;
 }
 
 unsigned long pfn_to_mfn(unsigned long pfn)
@@ -25,7 +28,7 @@ unsigned long virt_to_mfn(const void *va)
 
 void *mfn_to_virt(unsigned long mfn)
 {
-	return (void *)(GUEST_VIRT_BASE + mfn_to_pfn(mfn) * PAGE_SIZE);
+	return (void *)(UL(virt_base) + mfn_to_pfn(mfn) * PAGE_SIZE);
 }
 
 uint64_t mkpte(unsigned long mfn, uint64_t flags)

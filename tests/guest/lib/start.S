@@ -2,32 +2,8 @@
 // Entry points of a test guest: start of day, exceptions, events, system calls, user mode.
 
 #include <xen/xen.h>
-#include <xen/elfnote.h>
 
 #include "layout.h"
-
-/*
- * One "Xen" note: name and type are fixed, the descriptor is the rest of the line.
- * Tests may add their own by assembling further .note.xen sections.
- */
-.macro xen_note type, desc:vararg
-	.pushsection .note.xen, "a", @note
-	.balign	4
-	.long	4, 9f - 8f, \type
-	.asciz	"Xen"
-8:	\desc
-9:	.balign	4
-	.popsection
-.endm
-
-xen_note XEN_ELFNOTE_GUEST_OS, .asciz "paravane-test"
-xen_note XEN_ELFNOTE_XEN_VERSION, .asciz "xen-3.0"
-xen_note XEN_ELFNOTE_LOADER, .asciz "generic"
-xen_note XEN_ELFNOTE_PAE_MODE, .asciz "yes"
-xen_note XEN_ELFNOTE_VIRT_BASE, .quad GUEST_VIRT_BASE
-xen_note XEN_ELFNOTE_ENTRY, .quad _start
-xen_note XEN_ELFNOTE_HYPERCALL_PAGE, .quad hypercall_page
-xen_note XEN_ELFNOTE_FEATURES, .asciz "writable_page_tables|mmu_pt_update_preserve_ad"
 
 	.section .text.start, "ax"
 	.global	_start
