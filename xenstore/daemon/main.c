@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -234,10 +235,15 @@ static int start(struct xsd *d)
 {
 	static char journal[4096];
 	struct sigaction stop = { .sa_handler = on_signal };
+	struct rlimit files;
 
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGINT, &stop, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	if (!getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
 	d->dirty_tail = &d->dirty;
 	d->epoll = epoll_create1(EPOLL_CLOEXEC);
 	d->store = xs_store_new(&xsd_host, d);

@@ -171,6 +171,30 @@ close_fd:
 	return -1;
 }
 
+/*
+ * No descriptor is left: take the connection with the one that is kept for this, and close it, so that the client
+ * knows, and so that the listening socket does not wake us for ever.
+ */
+static int spare = -1;
+
+static void turn_away(struct src *s)
+{
+	static bool told;
+	int fd;
+
+	if (!told)
+		xsd_log(XSD_ERR,
+			"no file descriptor is left for new clients; they are turned away: raise "
+			"the limit of open files and restart the daemon");
+	told = true;
+	if (spare >= 0)
+		close(spare);
+	fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static void accept_ready(struct xsd *d, struct src *s, uint32_t events)
 {
 	int i, fd;
@@ -178,6 +202,8 @@ static void accept_ready(struct xsd *d, struct src *s, uint32_t events)
 	(void)events;
 	for (i = 0; i < ACCEPT_MAX; i++) {
 		fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+			turn_away(s);
 		if (fd < 0)
 			return;
 		xsd_add_client(d, fd, NULL); /* a failure is logged, the others go on */
@@ -226,6 +252,7 @@ int xsd_listen_on(struct xsd *d, int fd)
 {
 	/* One that was handed to us may be in blocking mode; accept must not wait. */
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	d->listener.fd = fd;
 	d->listener.ready = accept_ready;
 	return xsd_poll(d, &d->listener, EPOLLIN, true);
