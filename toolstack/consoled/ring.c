@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <termios.h>
 #include <unistd.h>
-#include "toolstack/cli/consoled.h"
+#include "toolstack/consoled/consoled.h"
 #include <xen/grant_table.h>
 
 #define LINGER_MS 2000 /* for a reader of the last lines */

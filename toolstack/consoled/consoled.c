@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-#include "toolstack/cli/consoled.h"
+#include "toolstack/consoled/consoled.h"
 
 #define MAX_CONSOLES 1024
 
