@@ -419,6 +419,7 @@ int domain_kill(struct domain *d)
 		spin_unlock(&d->event_lock);
 		spin_lock(&d->page_lock);
 		spin_unlock(&d->page_lock);
+		domain_drop_claim(d);
 		d->relinquish_step = KILL_EVENTS;
 	}
 	while (d->relinquish_step < KILL_DONE) {

@@ -272,16 +272,20 @@ static long hypercall_init(struct xen_domctl *op, struct domain *d)
 
 /* ---- rights to hardware */
 
-static long change_rights(struct domain *d, struct rangeset *set, uint64_t s, uint64_t e,
-			  bool allow)
+/* The domain is stopped meanwhile: it looks at its rights without the lock. */
+static long change_rights(struct domain *d, struct rangeset *set, uint64_t s, uint64_t e, bool allow)
 {
 	long rc;
 
 	if (!set)
 		return -XEN_EINVAL;
+	if (d != current->domain)
+		domain_pause(d);
 	spin_lock(&d->lock);
 	rc = allow ? rangeset_add(set, s, e) : rangeset_remove(set, s, e);
 	spin_unlock(&d->lock);
+	if (d != current->domain)
+		domain_unpause(d);
 	return rc;
 }
 

@@ -205,6 +205,11 @@ static int set_claim(struct domain *d, uint64_t pages)
 	return rc;
 }
 
+void domain_drop_claim(struct domain *d)
+{
+	(void)set_claim(d, 0); /* cannot fail: shrinks */
+}
+
 static long claim_pages(guest_ptr_t arg)
 {
 	struct xen_memory_reservation r;

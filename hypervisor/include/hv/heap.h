@@ -43,6 +43,8 @@ void hv_free(void *p); /* NULL is fine */
 mfn_t domain_alloc_pages(struct domain *d, unsigned int order, unsigned int flags);
 /* The frames of one block already taken from the heap become d's. False: over its limit or d is dying. */
 bool domain_assign_pages(struct domain *d, mfn_t start, unsigned int order);
+/* A dying domain takes no memory any more: what was promised to it (XENMEM_claim_pages) is free for others. */
+void domain_drop_claim(struct domain *d);
 /* Give up the reference that stands for the allocation, if it is still there; frees at the last reference. */
 struct frame;
 void domain_release_page(struct frame *f);
