@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The few notes of the boot-low guest: no VIRT_BASE, ENTRY or PADDR_OFFSET, and no features.
 
-#include "note.h"
+#include "note.inc"
 
 xen_note XEN_ELFNOTE_XEN_VERSION, .asciz "xen-3.0"
 xen_note XEN_ELFNOTE_LOADER, .asciz "generic"

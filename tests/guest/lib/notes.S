@@ -2,7 +2,7 @@
 // The notes that guests have unless they bring their own: see rules.mk for NAME.S.
 
 #include "layout.h"
-#include "note.h"
+#include "note.inc"
 
 xen_note XEN_ELFNOTE_GUEST_OS, .asciz "paravane-test"
 xen_note XEN_ELFNOTE_XEN_VERSION, .asciz "xen-3.0"
