@@ -120,6 +120,7 @@ $(B)/unit/%: $(B)/pure/tests/unit/%.o $(B)/libpure.a
 	$(Q)$(CC) $(SAN) -o $@ $(filter %.o,$^) $(B)/libpure.a $(UNIT_LIBS)
 # The configuration parser allocates memory, so it is no PURE code, but it is tested like it.
 $(B)/unit/test_xlcfg: $(B)/pure/toolstack/lib/xlcfg.o $(B)/pure/toolstack/lib/config.o
+$(B)/unit/test_console_ring: $(B)/pure/toolstack/consoled/ring.o
 $(B)/unit/test_unpack: $(B)/pure/toolstack/lib/kernel.o
 $(B)/unit/test_unpack: UNIT_LIBS += -lz -llzma -lzstd -llz4
 

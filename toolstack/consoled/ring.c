@@ -13,6 +13,7 @@
 #include <xen/grant_table.h>
 
 #define LINGER_MS 2000 /* for a reader of the last lines */
+#define SETTLE_MS 100 /* until what was written to a pty counts as unread on its other side */
 
 static void say(const struct cons *c, const char *what)
 {
@@ -314,7 +315,9 @@ bool cons_drained(struct cons *c, int64_t now)
 	if (c->master < 0 || now >= c->close_at)
 		return true;
 	cons_terminal_out(c);
-	return !c->len && (ioctl(c->slave, FIONREAD, &unread) || !unread);
+	if (c->len || now < c->close_at - LINGER_MS + SETTLE_MS)
+		return false;
+	return (ioctl(c->slave, FIONREAD, &unread) || !unread);
 }
 
 void cons_free(struct cons *c)
