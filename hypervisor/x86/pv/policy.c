@@ -53,11 +53,11 @@ static void add_subleaves(struct leaves *l, cpuid_source src, uint32_t leaf)
 	for (uint32_t i = 0; i < n; i++) {
 		struct cpuid c = src(leaf, i);
 
-		if (leaf == 4 && !(c.a & 31))
-			break;
 		if (leaf == 0xd && i > 1 && !c.a)
 			continue;
 		leaf_add(l, leaf, i, c);
+		if (leaf == 4 && !(c.a & 31))
+			break; /* the one that ends the list is part of it */
 	}
 }
 
@@ -72,6 +72,9 @@ static void collect(struct leaves *l, cpuid_source src)
 		else
 			leaf_add(l, i, XEN_CPUID_NO_SUBLEAF, src(i, 0));
 	}
+	/* Bounds of the hypervisor's own leaves, 0: its default. Tools write as many leaves back as they got, and count these. */
+	leaf_add(l, 0x40000000, XEN_CPUID_NO_SUBLEAF, (struct cpuid){ 0 });
+	leaf_add(l, 0x40000100, XEN_CPUID_NO_SUBLEAF, (struct cpuid){ 0 });
 	ext = ext < 0x80000000u ? 0x80000000u : MIN(ext, MAX_EXTENDED);
 	for (uint32_t i = 0x80000000u; i <= ext; i++)
 		leaf_add(l, i, XEN_CPUID_NO_SUBLEAF, src(i, 0));
