@@ -65,6 +65,9 @@ host_prepare() {
 	mkdir -p build/tmp build/logs
 	host_tmp=$(mktemp -d "build/tmp/$host_name.XXXXXX")
 	host_log=build/logs/$([ "$HV" = paravane ] || echo "$HV-")$host_name.log
+	# A second run of the same name at the same time keeps a log of its own.
+	exec {host_lock}>>"$host_log.lock"
+	flock -n "$host_lock" || host_log=${host_log%.log}.$$.log
 	mkdir -p "$host_tmp/root/job" "$host_tmp/root/guests"
 	[ $# = 0 ] || cp -r "$@" "$host_tmp/root/job/"
 	printf '%s\n' HV="$HV" SMP="$SMP" DOM0_VCPUS="$DOM0_VCPUS" ${JOB_ENV:-} >"$host_tmp/root/job/env"
