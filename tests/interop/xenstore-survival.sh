@@ -3,7 +3,7 @@
 # Our xenstored on the real Xen hypervisor: it is killed and updated under a guest that uses it. HV=paravane: on ours.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-export HV=${HV:-xen} SMP=1 MEM=1G DOM0_MEM=512M T=${T:-200}
+export HV=${HV:-xen} SMP=${SMP:-1} MEM=1G DOM0_MEM=512M T=${T:-200}
 . tests/lib/host.sh
 host_trap
 make -s dom0 guest-image xen >build/logs/survival-make.log 2>&1 || {
