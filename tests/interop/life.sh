@@ -4,7 +4,7 @@
 # What becomes of domains: crash actions, restart of the store and the console daemon under a guest, destruction in the middle.
 # shellcheck disable=SC1091 # put there by the host
 . /job/job.sh
-plan 13
+plan 14
 demo="paravane create -q /etc/paravane/demo.cfg memory=128 vcpus=1"
 # A kernel without its root file system panics within seconds.
 crash() { # NAME ACTION
@@ -43,6 +43,18 @@ middle() {
 	$demo || return 1
 	paravane destroy demo && wait_for 10 only_dom0
 }
+# A creation that is told to stop at various points undoes what it has made; one that was done by then is destroyed.
+interrupted() {
+	for delay in 0.2 0.7 1.5 2.5 3.5; do
+		$demo &
+		pid=$!
+		sleep $delay
+		kill -TERM $pid 2>/dev/null
+		wait $pid && echo "too late after $delay s" && paravane destroy demo
+		wait_for 10 only_dom0 || { echo "left after $delay s"; return 1; }
+	done
+	! losetup -a | grep .
+}
 
 step "a crashed domain is kept with on_crash=preserve" crash_preserved
 step "and can be destroyed" destroyed
@@ -57,4 +69,5 @@ step "console daemon started again" restart_consoled
 step "console works after that" console_answers demo
 step "shutdown -w after that" asked_off
 step "destroy while the guest boots" middle
+step "an interrupted creation leaves nothing" interrupted
 finish

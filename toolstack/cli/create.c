@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,13 +93,34 @@ static int spawn_watcher(struct ts *ts, const struct ts_config *d, struct ts_dom
 	_exit(EXIT_OK);
 }
 
+static void on_signal(int sig)
+{
+	ts_interrupted = 1;
+}
+
+/* While a domain is being made a signal ends the making, not the program, so that all can be undone. */
+static void catch_signals(void (*handler)(int))
+{
+	static const int sigs[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction a = { .sa_handler = handler };
+
+	for (size_t i = 0; i < sizeof(sigs) / sizeof(sigs[0]); i++)
+		sigaction(sigs[i], &a, NULL);
+}
+
 static int start(struct ts *ts, const struct create_options *o, const struct ts_config *d)
 {
 	struct ts_domain dom;
 	int rc;
 
+	catch_signals(on_signal);
 	if (ts_create(ts, d, &dom))
 		return report(ts);
+	if (ts_interrupted) {
+		ts_fail(ts, "domain %s: interrupted", d->name);
+		goto undo_domain;
+	}
+	catch_signals(SIG_DFL);
 	if (!o->foreground && spawn_watcher(ts, d, &dom))
 		goto undo_domain;
 	if (!o->pause && ts_domctl_simple(ts, dom.domid, XEN_DOMCTL_unpausedomain)) {

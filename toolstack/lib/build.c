@@ -117,6 +117,8 @@ static int populate(struct builder *x)
 		uint64_t left = x->nr_pages - pfn, runs = left / 512;
 		int done = runs ? populate_large(x, pfn, runs < 64 ? runs : 64) : 0;
 
+		if (ts_interrupted)
+			return ts_fail(x->ts, "interrupted");
 		if (done) {
 			pfn += (uint64_t)done * 512;
 			continue;
@@ -355,6 +357,8 @@ int ts_build_pv(struct ts *ts, uint32_t domid, struct ts_build *b)
 		rc = populate(&x);
 	if (!rc)
 		rc = fill(&x);
+	if (!rc && ts_interrupted)
+		rc = ts_fail(ts, "interrupted");
 	free(x.kernel);
 	free(x.ramdisk);
 	free(x.p2m);

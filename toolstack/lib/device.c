@@ -122,7 +122,7 @@ static int wait_state(struct ts *ts, const char *dir, unsigned int mask, int tim
 			rc = 1;
 			break;
 		}
-		if (left <= 0)
+		if (left <= 0 || ts_interrupted)
 			break;
 		ev = xsc_wait_event(xs, (int)left);
 		if (!ev && errno != ETIMEDOUT) {

@@ -165,12 +165,17 @@ int ts_create(struct ts *ts, const struct ts_config *c, struct ts_domain *d)
 	d->build.memory_kb = c->memory_kb;
 	if (check_name(ts, c->name) || check(ts, c) || new_domain(ts, c, d))
 		return -1;
+	if (ts_interrupted) {
+		ts_fail(ts, "interrupted");
+		goto undo_domain;
+	}
 	if (set_limits(ts, c, d) || ts_build_pv(ts, d->domid, &d->build) ||
 	    ts_store_domain(ts, c, d) || make_devices(ts, c, d))
 		goto undo_domain;
 	return 0;
 
 undo_domain:
+	ts_interrupted = 0; /* it has been heard; what follows must run to its end */
 	memcpy(why, ts->err, sizeof(why));
 	ts_destroy(ts, d->domid);
 	close_loops(d);

@@ -95,8 +95,8 @@ static const char *unpack_gzip(struct out *o, const uint8_t *in, size_t n)
 static const char *unpack_lzma(struct out *o, const uint8_t *in, size_t n, bool xz)
 {
 	lzma_stream z = LZMA_STREAM_INIT;
-	lzma_ret rc = xz ? lzma_stream_decoder(&z, UINT64_MAX, 0) :
-			   lzma_alone_decoder(&z, UINT64_MAX);
+	lzma_ret rc = xz ? lzma_stream_decoder(&z, UINT64_MAX, 0)
+			 : lzma_alone_decoder(&z, UINT64_MAX);
 
 	if (rc != LZMA_OK)
 		return "out of memory";

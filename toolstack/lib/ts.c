@@ -11,6 +11,8 @@
 #include <unistd.h>
 #include "toolstack/lib/ts.h"
 
+volatile int ts_interrupted;
+
 struct ts *ts_open(char *err, size_t errlen)
 {
 	struct ts *ts = calloc(1, sizeof(*ts));

@@ -45,6 +45,9 @@ int ts_store_again(struct ts *ts, int seconds);
 int ts_fail(struct ts *ts, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int ts_fail_errno(struct ts *ts, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Set by a signal handler of the program: a creation under way fails at its next step, and is undone. */
+extern volatile int ts_interrupted;
+
 /* ---- hcall.c: hypercalls. These set errno and leave ts->err alone. */
 
 int ts_domctl(struct ts *ts, struct xen_domctl *op);
