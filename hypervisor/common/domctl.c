@@ -51,6 +51,8 @@ static long createdomain(struct xen_domctl *op, struct domain *unused)
 	struct domain *d;
 	int rc;
 
+	if (op->u.createdomain.flags & XEN_DOMCTL_CDF_hvm)
+		return -XEN_EOPNOTSUPP;
 	if (op->u.createdomain.flags & ~DOMAIN_FLAGS) {
 		log_warn("createdomain: flags %#x ask for more than a PV guest without IOMMU can "
 			 "have\n",
@@ -260,20 +262,25 @@ static long hypercall_init(struct xen_domctl *op, struct domain *d)
 	mfn_t m = mfn(op->u.hypercall_init.gmfn);
 	struct frame *f;
 
-	if (!mfn_valid(m))
-		return -XEN_EACCES;
+	long rc;
+
+	if (!mfn_valid(m) || !frame_get(frame_of(m), d))
+		return -XEN_EINVAL;
 	f = frame_of(m);
-	if (!frame_get_and_type(f, d, FT_WRITABLE))
-		return -XEN_EACCES;
-	hypercall_page_fill(mfn_to_virt(m));
-	frame_put_and_type(f);
-	return 0;
+	rc = frame_get_type(f, FT_WRITABLE) ? -XEN_EPERM : 0;
+	if (!rc) {
+		hypercall_page_fill(mfn_to_virt(m));
+		frame_put_type(f);
+	}
+	frame_put(f);
+	return rc;
 }
 
 /* ---- rights to hardware */
 
 /* The domain is stopped meanwhile: it looks at its rights without the lock. */
-static long change_rights(struct domain *d, struct rangeset *set, uint64_t s, uint64_t e, bool allow)
+static long change_rights(struct domain *d, struct rangeset *set, uint64_t s, uint64_t e,
+			  bool allow)
 {
 	long rc;
 
@@ -530,7 +537,7 @@ long hc_domctl(unsigned long arg_va)
 	if (op.interface_version != XEN_DOMCTL_INTERFACE_VERSION)
 		return -XEN_EACCES;
 	if (op.cmd >= ARRAY_SIZE(domctls) || !domctls[op.cmd].fn)
-		return -XEN_ENOSYS;
+		return domid_free(op.domain) ? -XEN_ESRCH : -XEN_ENOSYS;
 	/* Another CPU's domctl may be long: let this vcpu do other things meanwhile. */
 	if (!spin_trylock(&domctl_lock))
 		return hypercall_continue(__HYPERVISOR_domctl, 1, arg_va);
