@@ -9,18 +9,19 @@
  * that would rightly stop the domain (shut down, block for ever, empty its trap table) are made with
  * bad pointers only. Results are counted, not compared; what is checked is that all still works.
  *
- * run: time=120
+ * run: cpus=2 time=120
  */
 
 #include "guest.h"
 
 const char test_name[] = "hostile";
 
-#define CALLS 30000
+#define CALLS 15000
 
-static uint64_t seed = 0x5eed0001;
+static uint64_t seed[2] = { 0x5eed0001, 0x5eed0002 }; /* of each vcpu */
 /* Structures are in the first page; the second is unmapped, so that no array goes further. */
-static uint64_t arena[1024] __attribute__((aligned(4096)));
+static uint64_t arenas[2][1024] __attribute__((aligned(4096)));
+#define arena (arenas[this_vcpu()])
 static char target[4][PAGE_SIZE] __attribute__((aligned(4096)));
 static char readonly[2 * PAGE_SIZE] __attribute__((aligned(4096)));
 static unsigned long xen_mfn, max_mfn;
@@ -37,15 +38,18 @@ static void take_seed(void)
 		return;
 	for (c += 5; (*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'f'); c++)
 		v = v << 4 | (uint64_t)(*c <= '9' ? *c - '0' : *c - 'a' + 10);
-	seed = v ? v * 0x9e3779b97f4a7c15UL : seed;
+	for (unsigned int i = 0; v && i < ARRAY_SIZE(seed); i++)
+		seed[i] = (v + i) * 0x9e3779b97f4a7c15UL;
 }
 
 static uint64_t random64(void)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
+	uint64_t *s = &seed[this_vcpu()];
+
+	*s ^= *s << 13;
+	*s ^= *s >> 7;
+	*s ^= *s << 17;
+	return *s;
 }
 
 static unsigned long below(unsigned long n)
@@ -183,11 +187,11 @@ static bool left_out(unsigned int nr, unsigned long op)
 	       (nr == __HYPERVISOR_vcpu_op && (op == VCPUOP_down || op == VCPUOP_send_nmi));
 }
 
-static long last_results[3]; /* done, refused, not known */
+static long results[2][3]; /* of each vcpu: done, refused, not known */
 
 static void count(long ret)
 {
-	last_results[ret >= 0 ? 0 : ret == -XEN_ENOSYS ? 2 : 1]++;
+	results[this_vcpu()][ret >= 0 ? 0 : ret == -XEN_ENOSYS ? 2 : 1]++;
 }
 
 static void random_call(void)
@@ -298,28 +302,47 @@ static void check_alive(void)
 		   mfn_to_pfn(virt_to_mfn(fresh)) == virt_to_pfn(fresh));
 }
 
+static volatile unsigned int second_done;
+
+static void many_calls(void *arg)
+{
+	for (unsigned int i = 0; i < CALLS; i++) {
+		random_call();
+		if (!(i & 7))
+			random_tables();
+	}
+	if (this_vcpu())
+		second_done = 1;
+}
+
 void test_main(void)
 {
 	struct xen_machphys_mfn_list list = { .max_extents = 1 };
+	bool two = vcpus_present() > 1;
 	xen_pfn_t mfn = 0;
+	uint64_t end;
 
 	set_xen_guest_handle(list.extent_start, &mfn);
 	if (hc_memory_op(XENMEM_machphys_mfn_list, &list))
 		test_error("machphys_mfn_list gave no frame");
 	xen_mfn = mfn;
 	max_mfn = UL(hc_memory_op(XENMEM_maximum_ram_page, NULL));
-	map_page(arena + 512, 0);
+	for (unsigned int i = 0; i < 2; i++)
+		map_page(arenas[i] + 512, 0);
 	map_page(readonly + PAGE_SIZE, 0);
 	memset(readonly, 0xff, PAGE_SIZE);
 	set_page_flags(readonly, PTE_RO);
 	take_seed();
-	info("seed %lx, %u calls", seed, CALLS);
-	for (unsigned int i = 0; i < CALLS; i++) {
-		random_call();
-		if (!(i & 7))
-			random_tables();
-	}
-	info("done %ld, refused %ld, not known %ld", last_results[0], last_results[1],
-	     last_results[2]);
+	info("seed %lx, %u calls on each of %d vcpus", seed[0], CALLS, 1 + two);
+	if (two)
+		check("start vcpu 1", vcpu_start(1, many_calls, NULL), 0);
+	many_calls(NULL);
+	end = system_time() + 60000000000UL;
+	while (two && !second_done && system_time() < end)
+		hc_sched_op(SCHEDOP_yield, 0);
+	check("vcpu 1 made its calls", second_done, two);
+	for (unsigned int i = 0; i < 2; i++)
+		info("vcpu %u: done %ld, refused %ld, not known %ld", i, results[i][0],
+		     results[i][1], results[i][2]);
 	check_alive();
 }
