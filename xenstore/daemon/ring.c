@@ -125,6 +125,17 @@ void xsd_ring_resume(struct ring *r)
 	struct xs_conn *c = r->peer.conn;
 	uint32_t given = r->page->rsp_prod - c->out_at;
 
+	/* The page may be behind the journal by what was taken last, not more and not ahead of it. */
+	if (c->in_at - r->page->req_cons > XENSTORE_RING_SIZE) {
+		xsd_log(XSD_ERR,
+			"domain %u: its ring has moved on since the journal was written: another "
+			"daemon "
+			"must have served it; its watches are lost",
+			r->domid);
+		xs_conn_restart(c);
+		xsd_ring_start(r);
+		return;
+	}
 	/* What we had taken is in the journal; what we had given is as far as the page says. */
 	r->page->req_cons = c->in_at;
 	if (given > c->out.len)
