@@ -4,16 +4,17 @@
 #include <hv/boot.h>
 #include <hv/domain.h>
 
-#define XEN_MAJOR 4
-#define XEN_MINOR 17
+#define XEN_MAJOR    4
+#define XEN_MINOR    17
 #define EXTRAVERSION ".0-paravane"
 #define CAPABILITIES "xen-3.0-x86_64 "
-#define DENIED "<denied>"
+#define DENIED	     "<denied>"
 
-#define VMASST_VALID                                                                \
-	(BIT(VMASST_TYPE_4gb_segments) | BIT(VMASST_TYPE_4gb_segments_notify) |     \
-	 BIT(VMASST_TYPE_writable_pagetables) | BIT(VMASST_TYPE_pae_extended_cr3) | \
-	 BIT(VMASST_TYPE_runstate_update_flag) | BIT(VMASST_TYPE_m2p_strict))
+#define VMASST_VALID                                                                   \
+	(BIT(VMASST_TYPE_4gb_segments) | BIT(VMASST_TYPE_4gb_segments_notify) |        \
+	 BIT(VMASST_TYPE_writable_pagetables) | BIT(VMASST_TYPE_pae_extended_cr3) |    \
+	 BIT(VMASST_TYPE_architectural_iopl) | BIT(VMASST_TYPE_runstate_update_flag) | \
+	 BIT(VMASST_TYPE_m2p_strict))
 
 /* A string into a fixed array of the ABI, the rest of it zero. */
 static long put_text(guest_ptr_t arg, const char *text, size_t room)

@@ -122,7 +122,9 @@ static void insn_done(struct cpu_user_regs *regs, const struct insn *i)
 /* ---- I/O ports */
 bool pv_iopl_ok(const struct vcpu *v)
 {
-	return v->pv.iopl >= (v->pv.kernel_mode ? 1 : 3);
+	unsigned int kernel = v->domain->vm_assist & BIT(VMASST_TYPE_architectural_iopl) ? 0 : 1;
+
+	return v->pv.iopl >= (v->pv.kernel_mode ? kernel : 3);
 }
 
 /* The guest's own bitmap (set_iobitmap) lets its user code at some ports. */

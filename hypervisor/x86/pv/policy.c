@@ -6,10 +6,11 @@
 
 #define MAX_BASIC    0xdu
 #define MAX_EXTENDED 0x80000021u
-#define MAX_LEAVES   96
+#define MAX_LEAVES   112
 #define TOOLS_LEAVES \
 	256 /* room that callers are told to have: libraries write more leaves than are read */
 #define TOOLS_MSRS	    8
+#define SPARE_LEAVES	    8
 #define MAX_CACHE_SUBLEAVES 6
 #define MAX_XSAVE_SUBLEAVES 32
 #define NR_FEATURE_WORDS    18
@@ -37,6 +38,17 @@ static void leaf_add(struct leaves *l, uint32_t leaf, uint32_t sub, struct cpuid
 		l->leaf[l->nr++] = (xen_cpuid_leaf_t){ leaf, sub, c.a, c.b, c.c, c.d };
 }
 
+/* One past the highest state component; those between are part of the list even when they are not there. */
+static uint32_t xsave_subleaves(cpuid_source src)
+{
+	uint32_t n = 2;
+
+	for (uint32_t i = 2; i < MAX_XSAVE_SUBLEAVES; i++)
+		if (src(0xd, i).a)
+			n = i + 1;
+	return n;
+}
+
 /* Leaves that have sub-leaves, each ended in its own way. */
 static void add_subleaves(struct leaves *l, cpuid_source src, uint32_t leaf)
 {
@@ -49,12 +61,10 @@ static void add_subleaves(struct leaves *l, cpuid_source src, uint32_t leaf)
 	else if (leaf == 0xb)
 		n = 2;
 	else if (leaf == 0xd)
-		n = MAX_XSAVE_SUBLEAVES;
+		n = xsave_subleaves(src);
 	for (uint32_t i = 0; i < n; i++) {
 		struct cpuid c = src(leaf, i);
 
-		if (leaf == 0xd && i > 1 && !c.a)
-			continue;
 		leaf_add(l, leaf, i, c);
 		if (leaf == 4 && !(c.a & 31))
 			break; /* the one that ends the list is part of it */
@@ -72,9 +82,13 @@ static void collect(struct leaves *l, cpuid_source src)
 		else
 			leaf_add(l, i, XEN_CPUID_NO_SUBLEAF, src(i, 0));
 	}
-	/* Bounds of the hypervisor's own leaves, 0: its default. Tools write as many leaves back as they got, and count these. */
-	leaf_add(l, 0x40000000, XEN_CPUID_NO_SUBLEAF, (struct cpuid){ 0 });
-	leaf_add(l, 0x40000100, XEN_CPUID_NO_SUBLEAF, (struct cpuid){ 0 });
+	/*
+	 * Bounds of the hypervisor's own leaves, 0: its default. Tools that change the list take its length for the room they
+	 * have, so some are there more than once.
+	 */
+	for (unsigned int i = 0; i < SPARE_LEAVES; i++)
+		leaf_add(l, i & 1 ? 0x40000100 : 0x40000000, XEN_CPUID_NO_SUBLEAF,
+			 (struct cpuid){ 0 });
 	ext = ext < 0x80000000u ? 0x80000000u : MIN(ext, MAX_EXTENDED);
 	for (uint32_t i = 0x80000000u; i <= ext; i++)
 		leaf_add(l, i, XEN_CPUID_NO_SUBLEAF, src(i, 0));
