@@ -10,6 +10,7 @@
 
 #define CHUNK	       512
 #define MAX_KEYS       64
+#define MAX_TOPO_DEVS  64
 #define LOCAL_DISTANCE 10 /* of a NUMA node to itself, as ACPI counts */
 #define RATELIMIT_US   1000
 #define HW_CAP_WORDS   8
@@ -169,6 +170,26 @@ static long numainfo(struct xen_sysctl *op)
 	return 0;
 }
 
+/* All devices are near the one node. num_devs tells how many were answered; callers come again for the rest. */
+static long pcitopoinfo(struct xen_sysctl *op)
+{
+	struct xen_sysctl_pcitopoinfo *p = &op->u.pcitopoinfo;
+	uint32_t n = MIN(p->num_devs, (uint32_t)MAX_TOPO_DEVS);
+
+	if (!p->devs.p || !p->nodes.p)
+		return -XEN_EINVAL;
+	for (uint32_t i = 0; i < n; i++) {
+		physdev_pci_device_t dev;
+		uint32_t node = 0;
+
+		if (copy_array_from_guest(&dev, guest_handle(p->devs), i, 1) ||
+		    copy_array_to_guest(guest_handle(p->nodes), i, &node, 1))
+			return -XEN_EFAULT;
+	}
+	p->num_devs = n;
+	return 0;
+}
+
 static uint32_t count_domains(void)
 {
 	uint64_t flags = spin_lock_irqsave(&domain_list_lock);
@@ -250,7 +271,7 @@ static long (*const sysctls[])(struct xen_sysctl *op) = {
 	[XEN_SYSCTL_coverage_op] = unsupported,
 	[XEN_SYSCTL_psr_cmt_op] = no_device,
 	[XEN_SYSCTL_psr_alloc] = unsupported,
-	[XEN_SYSCTL_pcitopoinfo] = no_device,
+	[XEN_SYSCTL_pcitopoinfo] = pcitopoinfo,
 	[XEN_SYSCTL_get_cpu_levelling_caps] = levelling_caps,
 	[XEN_SYSCTL_get_cpu_featureset] = sysctl_get_cpu_featureset,
 	[XEN_SYSCTL_get_cpu_policy] = sysctl_get_cpu_policy,
