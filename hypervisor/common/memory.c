@@ -126,21 +126,22 @@ static long machine_memory_map(guest_ptr_t arg)
 static long memory_map(guest_ptr_t arg)
 {
 	struct domain *d = current->domain;
-	struct e820_entry *copy = NULL;
+	struct e820_entry *copy;
 	unsigned int n;
 	long rc;
 
 	_Static_assert(sizeof(*d->pv.e820) == sizeof(struct e820_entry), "the same layout");
-	spin_lock(&d->lock);
-	n = d->pv.e820 ? d->pv.nr_e820 : 0;
-	copy = n ? hv_alloc(n * sizeof(*copy)) : NULL;
-	if (copy)
-		memcpy(copy, d->pv.e820, n * sizeof(*copy));
-	spin_unlock(&d->lock);
+	n = READ_ONCE(d->pv.nr_e820);
 	if (!n)
 		return -XEN_ENOSYS;
+	/* Not under the lock: taking memory may have to wait for other CPUs. */
+	copy = hv_alloc(n * sizeof(*copy));
 	if (!copy)
 		return -XEN_ENOMEM;
+	spin_lock(&d->lock);
+	n = d->pv.e820 ? MIN(n, d->pv.nr_e820) : 0;
+	memcpy(copy, d->pv.e820, n * sizeof(*copy));
+	spin_unlock(&d->lock);
 	rc = copy_map_out(arg, copy, n, true);
 	hv_free(copy);
 	return rc;
