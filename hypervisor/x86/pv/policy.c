@@ -232,7 +232,7 @@ long domctl_set_cpu_policy(struct xen_domctl *op, struct domain *d)
 
 		if (copy_array_from_guest(&l, guest_handle(p->leaves), i, 1))
 			return -XEN_EFAULT;
-		if ((l.leaf & 0x7fffffffu) > 0x400000ffu) {
+		if ((l.leaf & 0x7fffffffu) > 0x4000ffffu) {
 			p->err_leaf = l.leaf;
 			p->err_subleaf = l.subleaf;
 			return -XEN_ERANGE;
