@@ -93,8 +93,9 @@ const char *pgt_check(uint64_t w, uint32_t c)
 	if (t > FT_DESC)
 		return "no such type";
 	if (!uses)
-		return w & (FT_VALIDATED | FT_PINNED | FT_PARTIAL | FT_LOCKED) ? "unused, with flags" :
-										 NULL;
+		return w & (FT_VALIDATED | FT_PINNED | FT_PARTIAL | FT_LOCKED)
+			       ? "unused, with flags"
+			       : NULL;
 	if (w & FT_LOCKED)
 		return "locked";
 	if (!(w & FT_VALIDATED) == !(w & FT_PARTIAL))

@@ -4,37 +4,46 @@
 #include <hv/ptwr.h>
 #include <hv/string.h>
 
-#define CF 0x001UL
-#define PF 0x004UL
-#define AF 0x010UL
-#define ZF 0x040UL
-#define SF 0x080UL
-#define OF 0x800UL
+#define CF	  0x001UL
+#define PF	  0x004UL
+#define AF	  0x010UL
+#define ZF	  0x040UL
+#define SF	  0x080UL
+#define OF	  0x800UL
 #define ALL_FLAGS (CF | PF | AF | ZF | SF | OF)
 
 /*
  * What an opcode means: enum ptwr_op, and these. ModRM with a memory operand follows unless NO_MODRM; GROUP: its reg field says
  * more. The source is a register unless an immediate is said.
  */
-#define KNOWN BIT(5)
-#define BYTE_OP BIT(6) /* one byte, else by prefixes */
-#define IMM8 BIT(7)
-#define IMM_OP BIT(8) /* as wide as the operand, four bytes at most */
+#define KNOWN	 BIT(5)
+#define BYTE_OP	 BIT(6) /* one byte, else by prefixes */
+#define IMM8	 BIT(7)
+#define IMM_OP	 BIT(8) /* as wide as the operand, four bytes at most */
 #define NO_MODRM BIT(9)
-#define GROUP BIT(10)
+#define GROUP	 BIT(10)
 #define LOCKABLE BIT(11)
-#define PREFIX BIT(12)
-#define STACK BIT(13) /* eight bytes without REX.W */
-#define OP_MASK 0x1fu
+#define PREFIX	 BIT(12)
+#define STACK	 BIT(13) /* eight bytes without REX.W */
+#define OP_MASK	 0x1fu
 
-#define ARITH(op) (KNOWN | LOCKABLE | (op))
+#define ARITH(op)     (KNOWN | LOCKABLE | (op))
 #define ARITH_ROW(op) [(op) << 3] = ARITH(op) | BYTE_OP, [(op) << 3 | 1] = ARITH(op)
 
 static const uint16_t one_byte[256] = {
-	ARITH_ROW(PTWR_ADD), ARITH_ROW(PTWR_OR), ARITH_ROW(PTWR_ADC), ARITH_ROW(PTWR_SBB),
-	ARITH_ROW(PTWR_AND), ARITH_ROW(PTWR_SUB), ARITH_ROW(PTWR_XOR),
-	[0x26] = PREFIX, [0x2e] = PREFIX, [0x36] = PREFIX, [0x3e] = PREFIX,
-	[0x40 ... 0x4f] = PREFIX, [0x64 ... 0x67] = PREFIX,
+	ARITH_ROW(PTWR_ADD),
+	ARITH_ROW(PTWR_OR),
+	ARITH_ROW(PTWR_ADC),
+	ARITH_ROW(PTWR_SBB),
+	ARITH_ROW(PTWR_AND),
+	ARITH_ROW(PTWR_SUB),
+	ARITH_ROW(PTWR_XOR),
+	[0x26] = PREFIX,
+	[0x2e] = PREFIX,
+	[0x36] = PREFIX,
+	[0x3e] = PREFIX,
+	[0x40 ... 0x4f] = PREFIX,
+	[0x64 ... 0x67] = PREFIX,
 	[0x80] = KNOWN | LOCKABLE | GROUP | BYTE_OP | IMM8,
 	[0x81] = KNOWN | LOCKABLE | GROUP | IMM_OP,
 	[0x83] = KNOWN | LOCKABLE | GROUP | IMM8,
@@ -51,7 +60,9 @@ static const uint16_t one_byte[256] = {
 	[0xab] = KNOWN | NO_MODRM | PTWR_STOS,
 	[0xc6] = KNOWN | GROUP | BYTE_OP | IMM8 | PTWR_MOV,
 	[0xc7] = KNOWN | GROUP | IMM_OP | PTWR_MOV,
-	[0xf0] = PREFIX, [0xf2] = PREFIX, [0xf3] = PREFIX,
+	[0xf0] = PREFIX,
+	[0xf2] = PREFIX,
+	[0xf3] = PREFIX,
 	[0xf6] = KNOWN | LOCKABLE | GROUP | BYTE_OP | PTWR_NOT,
 	[0xf7] = KNOWN | LOCKABLE | GROUP | PTWR_NOT,
 	[0xfe] = KNOWN | LOCKABLE | GROUP | BYTE_OP | PTWR_INC,
@@ -237,7 +248,8 @@ static uint64_t sib_address(const uint8_t *p, uint8_t mod, uint8_t rex, const ui
 	return a + gpr[base | ((rex & 1) << 3)];
 }
 
-uint64_t ptwr_operand(const uint8_t *buf, const struct ptwr_insn *insn, const uint64_t gpr[16], uint64_t rip)
+uint64_t ptwr_operand(const uint8_t *buf, const struct ptwr_insn *insn, const uint64_t gpr[16],
+		      uint64_t rip)
 {
 	const uint8_t *p = buf + insn->modrm;
 	uint8_t mod = *p >> 6, rm = *p & 7;
@@ -315,7 +327,8 @@ static uint64_t logic(uint64_t r, unsigned int size, uint64_t *flags)
 	return r;
 }
 
-static uint64_t bit_op(unsigned int op, uint64_t old, uint64_t src, unsigned int size, uint64_t *flags)
+static uint64_t bit_op(unsigned int op, uint64_t old, uint64_t src, unsigned int size,
+		       uint64_t *flags)
 {
 	uint64_t bit = 1UL << (src & (8 * size - 1));
 
@@ -368,8 +381,8 @@ static bool condition(unsigned int code, uint64_t f)
 	return r != (code & 1);
 }
 
-bool ptwr_compute(const struct ptwr_insn *insn, uint64_t old, uint64_t src, uint64_t acc, uint64_t *new,
-		  uint64_t *flags)
+bool ptwr_compute(const struct ptwr_insn *insn, uint64_t old, uint64_t src, uint64_t acc,
+		  uint64_t *new, uint64_t *flags)
 {
 	unsigned int size = insn->size;
 

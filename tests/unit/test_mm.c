@@ -12,17 +12,17 @@
 /* The machine: user-space addresses in place of the hypervisor's, one CPU. */
 #define HV_CONFIG_H
 #define HV_CPUINFO_H
-#define NR_CPUS 64
-#define PAGE_SHIFT 12
-#define PAGE_SIZE (1UL << PAGE_SHIFT)
-#define PAGE_MASK (~(PAGE_SIZE - 1))
-#define STACK_SIZE (8 * PAGE_SIZE)
-#define HV_L4_FIRST 256
-#define HV_L4_LAST 271
-#define HV_VIRT_START 0xffff800000000000UL
-#define HV_VIRT_END 0xffff880000000000UL
-#define FRAMES_VIRT 0x200000000000UL
-#define RW_M2P_VIRT 0x210000000000UL
+#define NR_CPUS	       64
+#define PAGE_SHIFT     12
+#define PAGE_SIZE      (1UL << PAGE_SHIFT)
+#define PAGE_MASK      (~(PAGE_SIZE - 1))
+#define STACK_SIZE     (8 * PAGE_SIZE)
+#define HV_L4_FIRST    256
+#define HV_L4_LAST     271
+#define HV_VIRT_START  0xffff800000000000UL
+#define HV_VIRT_END    0xffff880000000000UL
+#define FRAMES_VIRT    0x200000000000UL
+#define RW_M2P_VIRT    0x210000000000UL
 #define DIRECTMAP_VIRT 0x220000000000UL
 
 #include <xen/xen.h>
@@ -35,8 +35,8 @@ struct cpu_info {
 };
 static struct cpu_info the_cpu;
 #define cpu_info() (&the_cpu)
-#define current (the_cpu.curr)
-#define smp_cpu() 0u
+#define current	   (the_cpu.curr)
+#define smp_cpu()  0u
 
 #include "hypervisor/x86/mm/frame.c"
 #include "hypervisor/x86/mm/table.c"
@@ -47,8 +47,8 @@ static struct cpu_info the_cpu;
 #include "hypervisor/x86/mm/check.c"
 
 #define FRAMES 96
-#define OWN 80 /* the guest's frames; the rest is another domain's, and devices */
-#define STEPS 30000
+#define OWN    80 /* the guest's frames; the rest is another domain's, and devices */
+#define STEPS  30000
 
 static uint64_t seed;
 
@@ -205,7 +205,9 @@ static void give(struct domain *d, unsigned int nr)
 {
 	struct frame *f = frame_of(mfn(nr));
 
-	*f = (struct frame){ .owner = d->id, .count = FC_ALLOCATED | 1, .next = d->page_list, .prev = FRAME_NIL };
+	*f = (struct frame){
+		.owner = d->id, .count = FC_ALLOCATED | 1, .next = d->page_list, .prev = FRAME_NIL
+	};
 	if (f->next != FRAME_NIL)
 		frame_of(mfn(f->next))->prev = nr;
 	d->page_list = nr;
@@ -225,7 +227,9 @@ static void setup(void)
 	map_at(FRAMES_VIRT, FRAMES * sizeof(struct frame));
 	map_at(RW_M2P_VIRT, FRAMES * 8);
 	map_at(DIRECTMAP_VIRT, FRAMES * PAGE_SIZE);
-	guest = (struct domain){ .id = 1, .page_list = FRAME_NIL, .max_vcpus = 1, .vcpu = vcpus, .next = &other };
+	guest = (struct domain){
+		.id = 1, .page_list = FRAME_NIL, .max_vcpus = 1, .vcpu = vcpus, .next = &other
+	};
 	other = (struct domain){ .id = 2, .page_list = FRAME_NIL };
 	io.id = DOMID_IO;
 	xen.id = DOMID_XEN;
@@ -303,7 +307,8 @@ static void plant(void)
 			return;
 		memset(t, 0, PAGE_SIZE);
 		for (unsigned int i = 0; i < 1 + rnd(4); i++)
-			t[any_slot()] = pte_make(mfn(at + level - 1), PTE_P | PTE_U | (level == 1 ? 0 : PTE_W));
+			t[any_slot()] = pte_make(mfn(at + level - 1),
+						 PTE_P | PTE_U | (level == 1 ? 0 : PTE_W));
 		frame_put_type(f);
 	}
 }
@@ -315,7 +320,8 @@ static void update(void)
 	unsigned int n = 1 + rnd(4);
 
 	for (unsigned int i = 0; i < n; i++) {
-		u[i].ptr = (uint64_t)rnd(FRAMES) << PAGE_SHIFT | any_slot() * 8 | (rnd(3) ? 0 : MMU_PT_UPDATE_PRESERVE_AD);
+		u[i].ptr = (uint64_t)rnd(FRAMES) << PAGE_SHIFT | any_slot() * 8 |
+			   (rnd(3) ? 0 : MMU_PT_UPDATE_PRESERVE_AD);
 		u[i].val = any_entry();
 	}
 	hc_mmu_update((unsigned long)u, n, (unsigned long)&done, DOMID_SELF);
@@ -323,10 +329,11 @@ static void update(void)
 
 static void extended(void)
 {
-	static const unsigned int cmds[] = { MMUEXT_PIN_L1_TABLE, MMUEXT_PIN_L2_TABLE, MMUEXT_PIN_L3_TABLE,
-					     MMUEXT_PIN_L4_TABLE, MMUEXT_UNPIN_TABLE,  MMUEXT_NEW_BASEPTR,
-					     MMUEXT_NEW_USER_BASEPTR, MMUEXT_PIN_L4_TABLE, MMUEXT_UNPIN_TABLE,
-					     MMUEXT_CLEAR_PAGE };
+	static const unsigned int cmds[] = { MMUEXT_PIN_L1_TABLE,     MMUEXT_PIN_L2_TABLE,
+					     MMUEXT_PIN_L3_TABLE,     MMUEXT_PIN_L4_TABLE,
+					     MMUEXT_UNPIN_TABLE,      MMUEXT_NEW_BASEPTR,
+					     MMUEXT_NEW_USER_BASEPTR, MMUEXT_PIN_L4_TABLE,
+					     MMUEXT_UNPIN_TABLE,      MMUEXT_CLEAR_PAGE };
 	struct mmuext_op op[2];
 	unsigned int n = 1 + rnd(2);
 
@@ -386,7 +393,8 @@ static void tear_down(void)
 	ck_assert_uint_eq(guest.tot_pages, 0);
 	ck_assert_uint_eq(guest.refs, 0);
 	for (unsigned int i = 0; i < OWN; i++) {
-		ck_assert_msg(!(frame_of(mfn(i))->count & FC_COUNT), "frame %#x is held by nobody", i);
+		ck_assert_msg(!(frame_of(mfn(i))->count & FC_COUNT), "frame %#x is held by nobody",
+			      i);
 		ck_assert_uint_eq(frame_of(mfn(i))->type & FT_COUNT, 0);
 	}
 }

@@ -241,7 +241,8 @@ START_TEST(checker_finds)
 	ck_assert_ptr_nonnull(pgt_check(valid & ~FT_VALIDATED, 2));
 	ck_assert_ptr_nonnull(pgt_check(pgt_valid(FT_WRITABLE, 0) | FT_PINNED, 2));
 	ck_assert_ptr_nonnull(pgt_check(pgt_valid(FT_L2, 513), 2));
-	ck_assert_ptr_nonnull(pgt_check(pgt_partial(FT_L1, 0, 0, 0), 2)); /* an L1 is done in one go */
+	ck_assert_ptr_nonnull(
+		pgt_check(pgt_partial(FT_L1, 0, 0, 0), 2)); /* an L1 is done in one go */
 	ck_assert_ptr_nonnull(pgt_check(pgt_unused(FT_L2, 5) | FT_PINNED, 2));
 	ck_assert_ptr_nonnull(pgt_check(pgt_word((enum frame_type)9) | FT_VALIDATED | 1, 2));
 }
@@ -259,7 +260,8 @@ static int uses_of(uint64_t e)
 
 START_TEST(l1_changes)
 {
-	static const uint64_t flags[] = { PTE_P, PTE_W, PTE_A, PTE_D, PTE_NX, PTE_PCD, PTE_GUEST_KERNEL };
+	static const uint64_t flags[] = { PTE_P,  PTE_W,   PTE_A,	    PTE_D,
+					  PTE_NX, PTE_PCD, PTE_GUEST_KERNEL };
 
 	for (unsigned int i = 0; i < 1u << 14; i++) {
 		uint64_t old = 0x1000, new = 0x1000;
@@ -272,15 +274,18 @@ START_TEST(l1_changes)
 		}
 		for (int moved = 0; moved < 2; moved++, new += 0x1000) {
 			c = pgt_l1_change(old, new);
-			r = c == PGT_REPLACE ? 1 - refs_of(old) : c == PGT_CLEAR ? -refs_of(old) : 0;
-			u = c == PGT_REPLACE	 ? uses_of(new) - uses_of(old) :
-			    c == PGT_CLEAR	 ? -uses_of(old) :
-			    c == PGT_GAIN_WRITE ? 1 :
-			    c == PGT_LOSE_WRITE ? -1 :
-						  0;
-			ck_assert_msg(r == refs_of(new) - refs_of(old) && u == uses_of(new) - uses_of(old),
+			r = c == PGT_REPLACE ? 1 - refs_of(old)
+			    : c == PGT_CLEAR ? -refs_of(old)
+					     : 0;
+			u = c == PGT_REPLACE	  ? uses_of(new) - uses_of(old)
+			    : c == PGT_CLEAR	  ? -uses_of(old)
+			    : c == PGT_GAIN_WRITE ? 1
+			    : c == PGT_LOSE_WRITE ? -1
+						  : 0;
+			ck_assert_msg(r == refs_of(new) - refs_of(old) &&
+					      u == uses_of(new) - uses_of(old),
 				      "%#lx -> %#lx: change %u", old, new, c);
-			ck_assert(!moved || !(old & new & PTE_P) || c == PGT_REPLACE);
+			ck_assert(!moved || !(old & new &PTE_P) || c == PGT_REPLACE);
 			ck_assert_int_eq(pgt_present_delta(old, new), r);
 		}
 	}

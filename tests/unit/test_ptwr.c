@@ -8,10 +8,10 @@
 #include <sys/mman.h>
 #include <hv/ptwr.h>
 
-#define FLAGS_ALL 0x8d5UL
+#define FLAGS_ALL   0x8d5UL
 #define FLAGS_LOGIC 0x8c5UL /* the auxiliary flag is undefined */
-#define FLAG_CARRY 0x001UL
-#define RUNS 400
+#define FLAG_CARRY  0x001UL
+#define RUNS	    400
 
 struct cpu_state {
 	uint64_t rax, rdx, flags;
@@ -21,8 +21,9 @@ static uint64_t seed = 88172645463325252UL;
 
 static uint64_t rnd(void)
 {
-	static const uint64_t edge[] = { 0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0x7fffffff, 0x80000000,
-					 0xffffffff, 1UL << 63, ~0UL };
+	static const uint64_t edge[] = { 0,	     1,		 0x7f,	    0x80,
+					 0xff,	     0x7fff,	 0x8000,    0x7fffffff,
+					 0x80000000, 0xffffffff, 1UL << 63, ~0UL };
 
 	seed ^= seed << 13;
 	seed ^= seed >> 7;
@@ -33,12 +34,15 @@ static uint64_t rnd(void)
 /* Run the instruction with rdi at *mem, rax, rdx and flags from s. */
 static void run(const uint8_t *insn, unsigned int len, uint64_t *mem, struct cpu_state *s)
 {
-	static const uint8_t head[] = { 0x48, 0x8b, 0x06, 0x48, 0x8b, 0x56, 0x08, 0xff, 0x76, 0x10, 0x9d };
-	static const uint8_t tail[] = { 0x9c, 0x8f, 0x46, 0x10, 0x48, 0x89, 0x06, 0x48, 0x89, 0x56, 0x08, 0xc3 };
+	static const uint8_t head[] = { 0x48, 0x8b, 0x06, 0x48, 0x8b, 0x56,
+					0x08, 0xff, 0x76, 0x10, 0x9d };
+	static const uint8_t tail[] = { 0x9c, 0x8f, 0x46, 0x10, 0x48, 0x89,
+					0x06, 0x48, 0x89, 0x56, 0x08, 0xc3 };
 	static uint8_t *code;
 
 	if (!code)
-		code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ck_assert(code != MAP_FAILED);
 	memcpy(code, head, sizeof(head));
 	memcpy(code + sizeof(head), insn, len);
@@ -53,14 +57,15 @@ static void model(const uint8_t *insn, unsigned int len, uint64_t *mem, struct c
 	uint64_t m, old, src, new = 0;
 	bool written;
 
-	ck_assert_msg(ptwr_decode(insn, len, &in), "not decoded: %02x %02x %02x", insn[0], insn[1], insn[2]);
+	ck_assert_msg(ptwr_decode(insn, len, &in), "not decoded: %02x %02x %02x", insn[0], insn[1],
+		      insn[2]);
 	ck_assert_uint_eq(in.len, len);
 	m = ptwr_mask(in.size);
 	old = *mem & m;
 	src = in.has_imm ? in.imm : (in.reg == 2 ? s->rdx : s->rax) >> (in.high_byte ? 8 : 0);
 	written = ptwr_compute(&in, old, src, s->rax, &new, &s->flags);
 	if (written)
-		*mem = (*mem & ~m) | (new & m);
+		*mem = (*mem & ~m) | (new &m);
 	if (in.op == PTWR_XCHG || in.op == PTWR_XADD || (in.op == PTWR_CMPXCHG && !written)) {
 		uint64_t *r = in.op != PTWR_CMPXCHG && in.reg == 2 ? &s->rdx : &s->rax;
 
@@ -84,15 +89,16 @@ static void compare(const uint8_t *insn, unsigned int len, uint64_t flag_mask)
 		model(insn, len, &mb, &b);
 		ck_assert_msg(ma == mb && a.rax == b.rax && a.rdx == b.rdx &&
 				      !((a.flags ^ b.flags) & flag_mask),
-			      "%02x %02x %02x %02x on %#lx: memory %#lx/%#lx rax %#lx/%#lx rdx %#lx/%#lx flags %#lx/%#lx",
-			      insn[0], insn[1], insn[2], len > 3 ? insn[3] : 0, before, ma, mb, a.rax, b.rax,
-			      a.rdx, b.rdx, a.flags & flag_mask, b.flags & flag_mask);
+			      "%02x %02x %02x %02x on %#lx: memory %#lx/%#lx rax %#lx/%#lx rdx "
+			      "%#lx/%#lx flags %#lx/%#lx",
+			      insn[0], insn[1], insn[2], len > 3 ? insn[3] : 0, before, ma, mb,
+			      a.rax, b.rax, a.rdx, b.rdx, a.flags & flag_mask, b.flags & flag_mask);
 	}
 }
 
 /* All operand sizes of an opcode with memory [rdi] and the reg field `reg`; imm bytes follow. */
-static void sizes(bool lock, const uint8_t *op, unsigned int nop, unsigned int reg, unsigned int imm_max,
-		  uint64_t flag_mask)
+static void sizes(bool lock, const uint8_t *op, unsigned int nop, unsigned int reg,
+		  unsigned int imm_max, uint64_t flag_mask)
 {
 	static const uint8_t prefix[] = { 0, 0x66, 0x48 };
 
@@ -182,9 +188,15 @@ END_TEST
 /* Addresses as the CPU computes them: lea with the same ModRM bytes. */
 START_TEST(operands)
 {
-	static const uint8_t bytes[][8] = { { 0x07 },	     { 0x47, 0x85 }, { 0x87, 1, 2, 3, 0x84 },
-					    { 0x04, 0x02 },  { 0x44, 0xc2, 9 }, { 0x84, 0x97, 1, 0, 0, 0 },
-					    { 0x04, 0xd5, 4, 3, 2, 1 }, { 0x04, 0x27 }, { 0x44, 0x62, 7 } };
+	static const uint8_t bytes[][8] = { { 0x07 },
+					    { 0x47, 0x85 },
+					    { 0x87, 1, 2, 3, 0x84 },
+					    { 0x04, 0x02 },
+					    { 0x44, 0xc2, 9 },
+					    { 0x84, 0x97, 1, 0, 0, 0 },
+					    { 0x04, 0xd5, 4, 3, 2, 1 },
+					    { 0x04, 0x27 },
+					    { 0x44, 0x62, 7 } };
 	static const uint8_t len[] = { 1, 2, 5, 2, 3, 6, 6, 2, 3 };
 
 	for (unsigned int i = 0; i < sizeof(len); i++) {

@@ -22,8 +22,9 @@
 #include <hv/mm.h>
 
 /* ---- entries */
-#define PTE_GUEST_KERNEL BIT(52) /* added to entries of the guest kernel, which runs in ring 3 as its users do */
-#define PTE_SOFT (0x7ffUL << 52)
+#define PTE_GUEST_KERNEL \
+	BIT(52) /* added to entries of the guest kernel, which runs in ring 3 as its users do */
+#define PTE_SOFT     (0x7ffUL << 52)
 #define PTE_CACHE_L1 (PTE_PWT | PTE_PCD | PTE_PAT)
 
 /* Flags that a present entry must not have; the frame number is judged elsewhere. */
@@ -78,18 +79,18 @@ static inline enum pgt_change pgt_l1_change(uint64_t old, uint64_t new)
 {
 	uint64_t diff = old ^ new;
 
-	if (!(new & PTE_P))
+	if (!(new &PTE_P))
 		return old & PTE_P ? PGT_CLEAR : PGT_SAME_REFS;
 	if (diff & (PTE_MFN_MASK | PTE_P | PTE_CACHE_L1))
 		return PGT_REPLACE;
 	if (!(diff & PTE_W))
 		return PGT_SAME_REFS;
-	return new & PTE_W ? PGT_GAIN_WRITE : PGT_LOSE_WRITE;
+	return new &PTE_W ? PGT_GAIN_WRITE : PGT_LOSE_WRITE;
 }
 /* Change of the number of present entries. */
 static inline int pgt_present_delta(uint64_t old, uint64_t new)
 {
-	return (int)(new & PTE_P) - (int)(old & PTE_P);
+	return (int)(new &PTE_P) - (int)(old & PTE_P);
 }
 /* True when none of the eight entries is present. */
 static inline bool pgt_eight_empty(const uint64_t *e)

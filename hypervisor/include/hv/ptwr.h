@@ -57,14 +57,15 @@ bool ptwr_decode(const uint8_t *buf, unsigned int n, struct ptwr_insn *insn);
  * What the instruction does to `old` (the memory operand) with source `src` and, for cmpxchg, `acc`; `flags` as before and
  * after (CF PF AF ZF SF OF). True when the operand is to be written with *new.
  */
-bool ptwr_compute(const struct ptwr_insn *insn, uint64_t old, uint64_t src, uint64_t acc, uint64_t *new,
-		  uint64_t *flags);
+bool ptwr_compute(const struct ptwr_insn *insn, uint64_t old, uint64_t src, uint64_t acc,
+		  uint64_t *new, uint64_t *flags);
 
 /*
  * Address of the memory operand without its segment base, from the register values gpr[] (by encoding number). Needed only where
  * the fault's address may be that of the operand's second part: at the start of a page.
  */
-uint64_t ptwr_operand(const uint8_t *buf, const struct ptwr_insn *insn, const uint64_t gpr[16], uint64_t rip);
+uint64_t ptwr_operand(const uint8_t *buf, const struct ptwr_insn *insn, const uint64_t gpr[16],
+		      uint64_t rip);
 
 static inline uint64_t ptwr_mask(unsigned int size)
 {

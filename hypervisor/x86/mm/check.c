@@ -139,7 +139,8 @@ static void count_domain(const struct domain *d)
 
 	for (; at != FRAME_NIL && n <= d->tot_pages; at = frame_of(mfn(at))->next, n++)
 		if (frame_of(mfn(at))->owner != d->id)
-			report(frame_of(mfn(at)), "in the list of domain", d->id, frame_of(mfn(at))->owner);
+			report(frame_of(mfn(at)), "in the list of domain", d->id,
+			       frame_of(mfn(at))->owner);
 	if (n != d->tot_pages && errors++ < MAX_REPORTS)
 		log_err("d%u: %u pages in its list, tot_pages %u\n", d->id, n, d->tot_pages);
 	for_each_vcpu(d, v)
@@ -213,6 +214,7 @@ unsigned int frame_check_all(void)
 			report(frame_of(mfn(m)), "free, but referenced", 0, tally[m].refs);
 	__atomic_store_n(&parked, false, __ATOMIC_RELEASE);
 	hv_free_pages(tally, order);
-	log_info("page types: %lu frames checked, %u references held by others\n", max_frame, extra);
+	log_info("page types: %lu frames checked, %u references held by others\n", max_frame,
+		 extra);
 	return errors;
 }

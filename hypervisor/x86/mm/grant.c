@@ -106,7 +106,7 @@ int grant_unmap_host(uint64_t host_addr, mfn_t m, bool ro, bool contains_pte, ui
 		table_unlock(f, 0);
 	guest_trace("grant: the entry at %#lx does not map frame %#lx", host_addr, m.v);
 	/* The replacement is lost with its mapping; nothing may stay referenced by no entry. */
-	if (new & PTE_P)
+	if (new &PTE_P)
 		l1_put(new);
 	return GNTST_general_error;
 }

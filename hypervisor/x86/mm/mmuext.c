@@ -206,13 +206,15 @@ static long ops_of(unsigned long foreign, guest_ptr_t list, uint32_t count, uint
 	return rc;
 }
 
-long hc_mmuext_op(unsigned long list, unsigned long count_arg, unsigned long pdone, unsigned long foreign)
+long hc_mmuext_op(unsigned long list, unsigned long count_arg, unsigned long pdone,
+		  unsigned long foreign)
 {
 	uint32_t count = (uint32_t)count_arg, done = 0, i = 0;
 	long rc;
 
 	if (unlikely(finish_old_table(current)))
-		return hypercall_continue(__HYPERVISOR_mmuext_op, 4, list, count_arg, pdone, foreign);
+		return hypercall_continue(__HYPERVISOR_mmuext_op, 4, list, count_arg, pdone,
+					  foreign);
 	/* Only the release of an old table was left; the result waits in the last argument. */
 	if (unlikely(count == MMU_UPDATE_PREEMPTED) && !list)
 		return (int)foreign;
@@ -229,10 +231,13 @@ long hc_mmuext_op(unsigned long list, unsigned long count_arg, unsigned long pdo
 		(void)copy_to_guest(guest_ptr(pdone), &done, sizeof(done));
 	}
 	if (rc == -XEN_ERESTART)
-		return hypercall_continue(__HYPERVISOR_mmuext_op, 4, list + i * sizeof(struct mmuext_op),
-					  (unsigned long)((count - i) | MMU_UPDATE_PREEMPTED), pdone, foreign);
+		return hypercall_continue(__HYPERVISOR_mmuext_op, 4,
+					  list + i * sizeof(struct mmuext_op),
+					  (unsigned long)((count - i) | MMU_UPDATE_PREEMPTED),
+					  pdone, foreign);
 	if (unlikely(current->pv.old_table))
-		return hypercall_continue(__HYPERVISOR_mmuext_op, 4, 0UL, (unsigned long)MMU_UPDATE_PREEMPTED,
-					  0UL, (unsigned long)rc);
+		return hypercall_continue(__HYPERVISOR_mmuext_op, 4, 0UL,
+					  (unsigned long)MMU_UPDATE_PREEMPTED, 0UL,
+					  (unsigned long)rc);
 	return rc;
 }

@@ -6,7 +6,8 @@
 #include <hv/x86/cpu.h>
 #include <hv/x86/mmu.h>
 
-#define LOW_FRAMES 0x100UL /* the first MiB: BIOS, legacy devices, the start-up code of other CPUs */
+#define LOW_FRAMES \
+	0x100UL /* the first MiB: BIOS, legacy devices, the start-up code of other CPUs */
 
 static struct domain special_io = { .id = DOMID_IO };
 static struct domain special_xen = { .id = DOMID_XEN };
@@ -58,8 +59,8 @@ int l1_check_io(const struct domain *d, const struct domain *pg_owner, uint64_t 
 
 	if (m.v >> (cpu.phys_bits - PAGE_SHIFT) || !iomem_allowed(of, m) ||
 	    (of != d && !iomem_allowed(d, m))) {
-		guest_trace("entry %#lx: frame %#lx is no memory and not among d%u's devices", *e, m.v,
-			    d->id);
+		guest_trace("entry %#lx: frame %#lx is no memory and not among d%u's devices", *e,
+			    m.v, d->id);
 		/* The largest frame number stands for "none". */
 		return m.v == PTE_MFN_MASK >> PAGE_SHIFT ? -XEN_EINVAL : -XEN_EPERM;
 	}
@@ -107,7 +108,8 @@ __init void mm_init(void)
 	set_records(0, max_frame, DOMID_IO, FC_BROKEN);
 	for (unsigned int i = 0; i < boot_info.nr_e820; i++) {
 		const struct e820_entry *e = &boot_info.e820[i];
-		uint64_t start = DIV_ROUND_UP(e->addr, PAGE_SIZE), end = (e->addr + e->size) >> PAGE_SHIFT;
+		uint64_t start = DIV_ROUND_UP(e->addr, PAGE_SIZE),
+			 end = (e->addr + e->size) >> PAGE_SHIFT;
 
 		if (e->type == E820_RAM)
 			set_records(MAX(start, LOW_FRAMES), end, DOMID_INVALID, 0);

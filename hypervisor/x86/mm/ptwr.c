@@ -28,8 +28,8 @@ static uint64_t *gpr(struct cpu_user_regs *regs, unsigned int n)
 }
 
 /* A register as an instruction writes it: 32-bit results clear the upper half, narrower ones leave the rest. */
-static void gpr_write(struct cpu_user_regs *regs, const struct ptwr_insn *in, unsigned int n, bool high,
-		      uint64_t val)
+static void gpr_write(struct cpu_user_regs *regs, const struct ptwr_insn *in, unsigned int n,
+		      bool high, uint64_t val)
 {
 	uint64_t *r = gpr(regs, n), m = ptwr_mask(in->size);
 
@@ -45,7 +45,8 @@ static bool source(struct cpu_user_regs *regs, const struct ptwr_insn *in, uint6
 {
 	if (unlikely(in->op == PTWR_MOVS || in->op == PTWR_POP)) {
 		*src = 0;
-		return !copy_from_guest(src, guest_ptr(in->op == PTWR_POP ? regs->rsp : regs->rsi), in->size);
+		return !copy_from_guest(src, guest_ptr(in->op == PTWR_POP ? regs->rsp : regs->rsi),
+					in->size);
 	}
 	*src = in->has_imm ? in->imm : *gpr(regs, in->reg) >> (in->high_byte ? 8 : 0);
 	return true;
@@ -58,7 +59,8 @@ struct ptwr_result {
 };
 
 /* Registers and flags after the instruction. */
-static void finish(struct cpu_user_regs *regs, const struct ptwr_insn *in, const struct ptwr_result *r)
+static void finish(struct cpu_user_regs *regs, const struct ptwr_insn *in,
+		   const struct ptwr_result *r)
 {
 	if (likely(in->op <= PTWR_MOV))
 		goto advance;
@@ -89,8 +91,9 @@ advance:
 }
 
 /* Compute and store in a locked table. 0, or an error of l1_change(). */
-static inline int carry_out(struct domain *d, uint64_t *slot, unsigned int shift, struct ptwr_result *r,
-			    const struct ptwr_insn *in, uint64_t src, uint64_t acc, int *delta)
+static inline int carry_out(struct domain *d, uint64_t *slot, unsigned int shift,
+			    struct ptwr_result *r, const struct ptwr_insn *in, uint64_t src,
+			    uint64_t acc, int *delta)
 {
 	uint64_t entry = pte_read(slot), new = src, m;
 
@@ -104,7 +107,7 @@ static inline int carry_out(struct domain *d, uint64_t *slot, unsigned int shift
 		r->old = (entry >> shift) & m;
 		if (in->op != PTWR_MOV && in->op != PTWR_XCHG)
 			r->written = ptwr_compute(in, r->old, src, acc, &new, &r->flags);
-		new = (entry & ~(m << shift)) | ((new & m) << shift);
+		new = (entry & ~(m << shift)) | ((new &m) << shift);
 	}
 	if (unlikely(!r->written))
 		return 0;
@@ -145,14 +148,16 @@ static inline bool find_target(struct vcpu *v, uint64_t addr, mfn_t *m)
 	*m = pte_mfn(e);
 	if (unlikely((e & (PTE_P | PTE_W)) != PTE_P || !mfn_valid(*m)))
 		return false;
-	return (READ_ONCE(frame_of(*m)->type) & (FT_MASK | FT_VALIDATED)) == (pgt_word(FT_L1) | FT_VALIDATED);
+	return (READ_ONCE(frame_of(*m)->type) & (FT_MASK | FT_VALIDATED)) ==
+	       (pgt_word(FT_L1) | FT_VALIDATED);
 }
 
 /*
  * Is addr where the operand begins, and does it end in the same entry? An operand that began in the page before faults at the
  * start of this one: there the instruction's own address is looked at. (Segment bases are taken to be aligned.)
  */
-static bool aligned(struct cpu_user_regs *regs, uint64_t addr, const uint64_t *bytes, const struct ptwr_insn *in)
+static bool aligned(struct cpu_user_regs *regs, uint64_t addr, const uint64_t *bytes,
+		    const struct ptwr_insn *in)
 {
 	uint64_t r[16];
 
@@ -177,12 +182,15 @@ static const struct ptwr_insn *fetch(struct vcpu *v, uint64_t rip, uint64_t *byt
 	if (unlikely(!guest_range_ok(rip, PTWR_BYTES)))
 		return NULL;
 	n = PTWR_BYTES - (unsigned int)copy_from_guest_raw(bytes, rip, PTWR_BYTES);
-	if (likely(n == PTWR_BYTES && c->bytes[0] == bytes[0] && c->bytes[1] == bytes[1] && c->insn.len))
+	if (likely(n == PTWR_BYTES && c->bytes[0] == bytes[0] && c->bytes[1] == bytes[1] &&
+		   c->insn.len))
 		return &c->insn;
 	c->bytes[0] = bytes[0];
 	c->bytes[1] = bytes[1];
 	if (likely(ptwr_decode((const uint8_t *)bytes, n, &c->insn))) {
-		c->bytes[0] += n != PTWR_BYTES; /* not to be found again: the rest of the bytes is anything */
+		c->bytes[0] +=
+			n !=
+			PTWR_BYTES; /* not to be found again: the rest of the bytes is anything */
 		return &c->insn;
 	}
 	c->insn.len = 0;
@@ -202,8 +210,10 @@ bool ptwr_fault(struct vcpu *v, uint64_t addr, struct cpu_user_regs *regs)
 	if (!find_target(v, addr, &m))
 		return false;
 	in = fetch(v, regs->rip, bytes);
-	if (unlikely(!in) || unlikely(!aligned(regs, addr, bytes, in)) || unlikely(!source(regs, in, &src))) {
-		guest_trace("write to a page table at %#lx: unknown instruction at %#lx", addr, regs->rip);
+	if (unlikely(!in) || unlikely(!aligned(regs, addr, bytes, in)) ||
+	    unlikely(!source(regs, in, &src))) {
+		guest_trace("write to a page table at %#lx: unknown instruction at %#lx", addr,
+			    regs->rip);
 		return false;
 	}
 	/* That it is still mapped here does not matter. */

@@ -35,7 +35,8 @@ int l1_get_slow(struct domain *d, struct domain *pg_owner, uint64_t *e)
 	if (!mfn_valid(m) || READ_ONCE(f->owner) == DOMID_IO)
 		return l1_check_io(d, pg_owner, e);
 	if (!frame_get_owned(f, pg_owner->id)) {
-		guest_trace("entry %#lx: the frame is d%u's, not d%u's", *e, f->owner, pg_owner->id);
+		guest_trace("entry %#lx: the frame is d%u's, not d%u's", *e, f->owner,
+			    pg_owner->id);
 		return -XEN_EBUSY;
 	}
 	if ((*e & PTE_W) && frame_get_writable(f)) {
@@ -56,8 +57,8 @@ void l1_put_slow(uint64_t e)
 		ldt_invalidate(v);
 }
 
-int l1_replace(struct domain *d, struct domain *pg_owner, uint64_t *slot, uint64_t old, uint64_t new,
-	       enum pte_store how, int *delta)
+int l1_replace(struct domain *d, struct domain *pg_owner, uint64_t *slot, uint64_t old,
+	       uint64_t new, enum pte_store how, int *delta)
 {
 	int rc = l1_get(d, pg_owner, &new);
 
@@ -77,7 +78,8 @@ int l1_replace(struct domain *d, struct domain *pg_owner, uint64_t *slot, uint64
 static int lx_flags_ok(uint64_t e, unsigned int level, mfn_t table)
 {
 	if (e & PGT_DISALLOW_LX) {
-		guest_trace("L%u entry %#lx: bits %#lx must be clear", level, e, e & PGT_DISALLOW_LX);
+		guest_trace("L%u entry %#lx: bits %#lx must be clear", level, e,
+			    e & PGT_DISALLOW_LX);
 		return -XEN_EINVAL;
 	}
 	if (level == 4 && mfn_eq(pte_mfn(e), table) && (e & PTE_W)) {
@@ -125,18 +127,19 @@ void table_put_later(struct frame *f)
 	frame_put(f);
 }
 
-int lx_change(struct domain *d, struct frame *f, unsigned int slot, uint64_t new, bool keep_ad, int *delta)
+int lx_change(struct domain *d, struct frame *f, unsigned int slot, uint64_t new, bool keep_ad,
+	      int *delta)
 {
 	unsigned int level = pgt_level(frame_type(f));
 	uint64_t *e = &table_of(f)[slot], old = pte_read(e);
-	bool same = (old & new & PTE_P) && mfn_eq(pte_mfn(old), pte_mfn(new));
+	bool same = (old & new &PTE_P) && mfn_eq(pte_mfn(old), pte_mfn(new));
 	int rc = 0;
 
 	if (pgt_hv_slot(level, slot)) {
 		guest_trace("L4 slot %u is the hypervisor's", slot);
 		return -XEN_EINVAL;
 	}
-	if (new & PTE_P) {
+	if (new &PTE_P) {
 		rc = same ? lx_flags_ok(new, level, frame_mfn(f)) : lx_get(d, f, level, new);
 		if (rc)
 			return rc;
@@ -152,7 +155,8 @@ int lx_change(struct domain *d, struct frame *f, unsigned int slot, uint64_t new
 }
 
 /* ---- whole tables */
-static int entry_get(struct domain *d, struct frame *f, unsigned int level, uint64_t *slot, uint64_t e)
+static int entry_get(struct domain *d, struct frame *f, unsigned int level, uint64_t *slot,
+		     uint64_t e)
 {
 	uint64_t n = pgt_adjust_lx(e);
 	int rc = lx_get(d, f, level, e);

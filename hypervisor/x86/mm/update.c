@@ -12,8 +12,8 @@ struct mmu_target {
 };
 
 /* An entry of a locked table of level 2 to 4. The table belongs to d: a frame of that owner cannot leave it while locked. */
-static long change_upper(struct domain *d, struct domain *pg_owner, struct frame *f, unsigned int slot,
-			 uint64_t val, bool keep_ad)
+static long change_upper(struct domain *d, struct domain *pg_owner, struct frame *f,
+			 unsigned int slot, uint64_t val, bool keep_ad)
 {
 	int delta = 0;
 	long rc = -XEN_EINVAL;
@@ -76,7 +76,8 @@ static void unlock_l1(struct locked_l1 *l)
 }
 
 /* Anything but an entry of an L1 table that is ready. */
-static long update_other(const struct mmu_target *t, mfn_t m, unsigned int slot, uint64_t val, bool keep_ad)
+static long update_other(const struct mmu_target *t, mfn_t m, unsigned int slot, uint64_t val,
+			 bool keep_ad)
 {
 	struct frame *f = frame_of(m);
 	long rc;
@@ -100,8 +101,8 @@ static long update_other(const struct mmu_target *t, mfn_t m, unsigned int slot,
 	return change_upper(t->pt_owner, t->pg_owner, f, slot, val, keep_ad);
 }
 
-static inline long update_entry(const struct mmu_target *t, struct locked_l1 *l, uint64_t ptr, uint64_t val,
-				enum pte_store how)
+static inline long update_entry(const struct mmu_target *t, struct locked_l1 *l, uint64_t ptr,
+				uint64_t val, enum pte_store how)
 {
 	mfn_t m = mfn(ptr >> PAGE_SHIFT);
 	unsigned int slot = (unsigned int)(ptr & (PAGE_SIZE - 1)) / sizeof(uint64_t);
@@ -131,7 +132,8 @@ static long update_m2p(struct domain *d, uint64_t ptr, uint64_t val)
 	mfn_t m = mfn(ptr >> PAGE_SHIFT);
 
 	if (!mfn_valid(m) || !frame_get(frame_of(m), d)) {
-		guest_trace("machine-to-physical entry of frame %#lx, which is not d%u's", m.v, d->id);
+		guest_trace("machine-to-physical entry of frame %#lx, which is not d%u's", m.v,
+			    d->id);
 		return -XEN_EINVAL;
 	}
 	m2p_set(m, val);
@@ -139,7 +141,8 @@ static long update_m2p(struct domain *d, uint64_t ptr, uint64_t val)
 	return 0;
 }
 
-static inline long update_one(const struct mmu_target *t, struct locked_l1 *l, const struct mmu_update *u)
+static inline long update_one(const struct mmu_target *t, struct locked_l1 *l,
+			      const struct mmu_update *u)
 {
 	switch (u->ptr & 7) {
 	case MMU_NORMAL_PT_UPDATE:
@@ -192,7 +195,8 @@ static void report_done(unsigned long pdone, uint32_t done)
 /* Requests are copied some at a time, each once. */
 #define CHUNK 8
 
-static long update_list(const struct mmu_target *t, guest_ptr_t list, uint32_t count, uint32_t *done)
+static long update_list(const struct mmu_target *t, guest_ptr_t list, uint32_t count,
+			uint32_t *done)
 {
 	struct mmu_update u[CHUNK];
 	struct locked_l1 l = { NULL, 0, 0 };
@@ -225,14 +229,16 @@ static long update_list(const struct mmu_target *t, guest_ptr_t list, uint32_t c
 	return rc;
 }
 
-long hc_mmu_update(unsigned long list, unsigned long count_arg, unsigned long pdone, unsigned long foreign)
+long hc_mmu_update(unsigned long list, unsigned long count_arg, unsigned long pdone,
+		   unsigned long foreign)
 {
 	uint32_t count = (uint32_t)count_arg, done = 0, i = 0;
 	struct mmu_target t = { NULL, NULL };
 	long rc;
 
 	if (unlikely(finish_old_table(current)))
-		return hypercall_continue(__HYPERVISOR_mmu_update, 4, list, count_arg, pdone, foreign);
+		return hypercall_continue(__HYPERVISOR_mmu_update, 4, list, count_arg, pdone,
+					  foreign);
 	/* Only the release of an old table was left; the result waits in the last argument. */
 	if (unlikely(count == MMU_UPDATE_PREEMPTED) && !list)
 		return (int)foreign;
@@ -252,10 +258,12 @@ long hc_mmu_update(unsigned long list, unsigned long count_arg, unsigned long pd
 	if (rc == -XEN_ERESTART)
 		return hypercall_continue(__HYPERVISOR_mmu_update, 4,
 					  list + i * sizeof(struct mmu_update),
-					  (unsigned long)((count - i) | MMU_UPDATE_PREEMPTED), pdone, foreign);
+					  (unsigned long)((count - i) | MMU_UPDATE_PREEMPTED),
+					  pdone, foreign);
 	if (unlikely(current->pv.old_table))
 		return hypercall_continue(__HYPERVISOR_mmu_update, 4, 0UL,
-					  (unsigned long)MMU_UPDATE_PREEMPTED, 0UL, (unsigned long)rc);
+					  (unsigned long)MMU_UPDATE_PREEMPTED, 0UL,
+					  (unsigned long)rc);
 	return rc;
 }
 

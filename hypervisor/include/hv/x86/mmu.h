@@ -98,7 +98,8 @@ static inline bool table_lock_l1(struct frame *f, const struct domain *d)
 {
 	uint64_t w = READ_ONCE(f->type);
 
-	if (unlikely((w & (FT_MASK | FT_VALIDATED | FT_LOCKED)) != (pgt_word(FT_L1) | FT_VALIDATED)) ||
+	if (unlikely((w & (FT_MASK | FT_VALIDATED | FT_LOCKED)) !=
+		     (pgt_word(FT_L1) | FT_VALIDATED)) ||
 	    unlikely(cmpxchg(&f->type, w, w | FT_LOCKED) != w)) {
 		if (!table_lock(f))
 			return false;
@@ -171,8 +172,8 @@ static inline int l1_get(struct domain *d, struct domain *pg_owner, uint64_t *e)
 	return l1_get_slow(d, pg_owner, e);
 }
 /* l1_change() with nothing left out. */
-int l1_replace(struct domain *d, struct domain *pg_owner, uint64_t *slot, uint64_t old, uint64_t new,
-	       enum pte_store how, int *delta);
+int l1_replace(struct domain *d, struct domain *pg_owner, uint64_t *slot, uint64_t old,
+	       uint64_t new, enum pte_store how, int *delta);
 /*
  * Replace *slot, which was `old`, by `new` in a locked L1 table that belongs to d. New frames must be pg_owner's.
  * 0, and *delta changes by the difference in present entries; -XEN_EINVAL, -XEN_EBUSY, -XEN_EPERM: nothing changed.
@@ -183,7 +184,7 @@ static inline int l1_change(struct domain *d, struct domain *pg_owner, uint64_t 
 	enum pgt_change change;
 	struct frame *f;
 
-	if (new & PTE_P)
+	if (new &PTE_P)
 		new = pgt_adjust_l1(new);
 	change = pgt_l1_change(old, new);
 	if (change == PGT_SAME_REFS)
@@ -211,7 +212,8 @@ static inline int l1_change(struct domain *d, struct domain *pg_owner, uint64_t 
 	return change == PGT_GAIN_WRITE ? -XEN_EAGAIN : 0;
 }
 /* The same for a locked table f of level 2..4. -XEN_ERESTART: nothing changed yet, call again. */
-int lx_change(struct domain *d, struct frame *f, unsigned int slot, uint64_t new, bool keep_ad, int *delta);
+int lx_change(struct domain *d, struct frame *f, unsigned int slot, uint64_t new, bool keep_ad,
+	      int *delta);
 /* May d have frame m, which has no owner but DOMID_IO, or no record? 0 or -XEN_E*; *e may lose its W bit. */
 int l1_check_io(const struct domain *d, const struct domain *pg_owner, uint64_t *e);
 /* Drop a use of a table that was taken out of the current vcpu's reach, and the reference; goes on later when preempted. */
