@@ -11,7 +11,7 @@
 #include <zstd.h>
 #include "toolstack/lib/ts.h"
 
-#define RAW (3UL << 20)
+#define RAW  (3UL << 20)
 #define ROOM (8UL << 20)
 
 static struct ts ts;

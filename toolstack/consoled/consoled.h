@@ -12,7 +12,7 @@
 
 #define CONS_BACKLOG 65536U /* bytes kept for a terminal that does not read */
 #define CONS_LOG_MAX (1UL << 20) /* bytes of a log file before it becomes NAME.log.1 */
-#define CONS_BURST 30U /* events of one domain per tick; a guest that rings more often waits */
+#define CONS_BURST   30U /* events of one domain per tick; a guest that rings more often waits */
 #define CONS_TICK_MS 200
 
 /* Handles that all consoles share. */
