@@ -81,7 +81,7 @@ host_prepare() {
 
 # host_qemu ARGS...: fill the array with QEMU's command line.
 host_command() {
-	local hv_args="console=com1 com1=115200 loglvl=warning guest_loglvl=warning noreboot=no"
+	local hv_args="console=com1 com1=115200 loglvl=info guest_loglvl=warning noreboot=no"
 	hv_args+=" dom0_mem=$DOM0_MEM,max:$DOM0_MEM dom0_max_vcpus=$DOM0_VCPUS $HV_ARGS"
 	host_qemu=("$QEMU" -accel "$ACCEL" -m "$MEM" -smp "$SMP" -cpu "$(host_cpu)" -display none
 		-kernel "$host_image" -append "$hv_args"

@@ -4,7 +4,7 @@
 # A guest's life: create, use processor, disks and network, pause, reboot, power off; dom0 is none the worse for it.
 # From /job/env: VCPUS and MEMORY (MiB) of the guest, FORKS to do in each kernel.
 . /job/job.sh
-plan 16
+plan 18
 : "${VCPUS:=1}" "${MEMORY:=256}" "${FORKS:=1000}"
 
 dom0_cpus() { echo "has $(nproc)"; [ "$(nproc)" = "$DOM0_VCPUS" ]; }
@@ -29,7 +29,7 @@ facts() {
 	# shellcheck disable=SC1091 # made just now
 	. /tmp/facts
 	[ "$type" = xen ] && [ "$cpus" = "$VCPUS" ] && [ "$warnings" = 0 ] || return 1
-	[ "$memkb" -gt $((MEMORY * 1024 * 6 / 10)) ] && [ "$memkb" -le $((MEMORY * 1024)) ]
+	[ "$memkb" -gt $((MEMORY * 922 - 51200)) ] && [ "$memkb" -le $((MEMORY * 1024)) ]
 }
 guest_forkexec() { cgi "forkexec?$FORKS" 150 | grep "forkexec $FORKS of $FORKS"; }
 disk_write() { cgi diskwrite | grep "diskwrite ok"; }
@@ -73,7 +73,9 @@ step "disk in a file" disk_file
 step "pause" paused
 step "unpause" unpaused
 step "reboot" rebooted
+step "page types are right while it runs" page_types
 step "power off from inside" powered_off
 step "nothing of it is left" wait_for 10 nothing_left
+step "page types are right afterwards" page_types
 step "dom0's kernel has no complaint" no_warnings
 finish

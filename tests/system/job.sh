@@ -22,6 +22,12 @@ step() {
 		return 1
 	fi
 }
+# Our hypervisor checks every frame's owner, type and count against all page tables (debug key V).
+page_types() {
+	[ "$HV" = paravane ] || { echo "not this hypervisor"; return; }
+	paravane debug-keys V && paravane dmesg | grep "page types:" | tail -n 4 || return 1
+	paravane dmesg | grep "page types:" | tail -n 1 | grep -q "page types: 0 errors"
+}
 # What helps to understand a failure, into the log.
 autopsy() {
 	paravane list

@@ -9,12 +9,13 @@ export HV
 # name | settings | job
 matrix() {
 	cat <<'END'
-smp1-1g | SMP=1 MEM=1G DOM0_MEM=512M JOB_ENV="VCPUS=1 MEMORY=128" | cycle
-smp2-2g | SMP=2 MEM=2G DOM0_MEM=512M JOB_ENV="VCPUS=2 MEMORY=256" | cycle
-cloud-4g | SMP=2 MEM=4G DOM0_MEM=1G GUEST_KERNEL=cloud JOB_ENV="VCPUS=2 MEMORY=1024 FORKS=200" | cycle
-small-512m | SMP=1 MEM=512M DOM0_MEM=320M JOB_ENV="VCPUS=1 MEMORY=112 FORKS=200" | cycle
+smp1-1g | SMP=1 MEM=1G DOM0_MEM=512M JOB_ENV="VCPUS=1 MEMORY=128 FORKS=${FORKS:-1000}" | cycle
+smp2-2g | SMP=2 MEM=2G DOM0_MEM=512M JOB_ENV="VCPUS=2 MEMORY=256 FORKS=${FORKS:-1000}" | cycle
+cloud-4g | SMP=2 MEM=4G DOM0_MEM=1G GUEST_KERNEL=cloud JOB_ENV="VCPUS=2 MEMORY=1024 FORKS=${FORKS:-200}" | cycle
+small-512m | SMP=1 MEM=512M DOM0_MEM=320M JOB_ENV="VCPUS=1 MEMORY=112 FORKS=${FORKS:-200}" | cycle
 reboot | SMP=1 MEM=1G | reboot
 badinput | SMP=2 MEM=1G | badinput
+badboot | SMP=1 | badboot
 END
 }
 
@@ -22,6 +23,7 @@ case_one() { # line of the matrix
 	IFS='|' read -r name settings job <<<"$1"
 	name=${name// /} job=${job// /}
 	eval "export $settings"
+	[ "$job" != badboot ] || exec tests/system/badboot.sh
 	. tests/lib/host.sh
 	host_trap
 	host_prepare "$name" tests/system/job.sh "tests/system/$job.sh"

@@ -45,6 +45,7 @@ int cmd_domid(struct ts *ts, const struct command *self, int argc, char **argv);
 int cmd_domname(struct ts *ts, const struct command *self, int argc, char **argv);
 int cmd_info(struct ts *ts, const struct command *self, int argc, char **argv);
 int cmd_dmesg(struct ts *ts, const struct command *self, int argc, char **argv);
+int cmd_debug_keys(struct ts *ts, const struct command *self, int argc, char **argv);
 int cmd_init_dom0(struct ts *ts, const struct command *self, int argc, char **argv);
 int cmd_help(struct ts *ts, const struct command *self, int argc, char **argv);
 

@@ -161,6 +161,16 @@ int cmd_dmesg(struct ts *ts, const struct command *self, int argc, char **argv)
 	return EXIT_OK;
 }
 
+int cmd_debug_keys(struct ts *ts, const struct command *self, int argc, char **argv)
+{
+	if (argc != 2 || !*argv[1])
+		return usage(self, "give the keys, as one word");
+	if (!ts_debug_keys(ts, argv[1], (uint32_t)strlen(argv[1])))
+		return EXIT_OK;
+	ts_fail_errno(ts, "debug keys '%s'", argv[1]);
+	return report(ts);
+}
+
 int cmd_init_dom0(struct ts *ts, const struct command *self, int argc, char **argv)
 {
 	if (argc > 1)

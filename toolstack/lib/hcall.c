@@ -253,6 +253,24 @@ int ts_xen_version(struct ts *ts, int cmd, void *buf, size_t len)
 	return call2(ts, __HYPERVISOR_xen_version, (unsigned int)cmd, buf, len);
 }
 
+int ts_debug_keys(struct ts *ts, const char *keys, uint32_t n)
+{
+	struct xen_sysctl op = { .cmd = XEN_SYSCTL_debug_keys };
+	char *buf = xencall_alloc_buffer(ts->call, n);
+	int rc, saved;
+
+	if (!buf)
+		return -1;
+	memcpy(buf, keys, n);
+	set_xen_guest_handle(op.u.debug_keys.keys, buf);
+	op.u.debug_keys.nr_keys = n;
+	rc = ts_sysctl(ts, &op);
+	saved = errno;
+	xencall_free_buffer(ts->call, buf);
+	errno = saved;
+	return rc;
+}
+
 int ts_read_console(struct ts *ts, char *to, uint32_t room, bool clear, bool incremental,
 		    uint32_t *index)
 {

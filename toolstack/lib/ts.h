@@ -72,6 +72,8 @@ int ts_evtchn_alloc(struct ts *ts, uint32_t domid, uint32_t remote, uint32_t *po
 int ts_remote_shutdown(struct ts *ts, uint32_t domid, unsigned int reason);
 /* HYPERVISOR_xen_version(cmd): buf of len bytes is written back; returns the call's own value. */
 int ts_xen_version(struct ts *ts, int cmd, void *buf, size_t len);
+/* Run the handlers of debug keys (n characters); 0 or -1 with errno. */
+int ts_debug_keys(struct ts *ts, const char *keys, uint32_t n);
 /* Console ring of the hypervisor from *index on; returns bytes, -1 on error. */
 int ts_read_console(struct ts *ts, char *buf, uint32_t room, bool clear, bool incremental,
 		    uint32_t *index);
