@@ -8,6 +8,7 @@ export HV=${HV:-xen} SMP=${SMP:-1} MEM=1G DOM0_MEM=512M T=${T:-200}
 [ "$HV" = paravane ] || export CPU=${CPU:-max,-smap,-smep,-xsave}
 . tests/lib/host.sh
 host_trap
+mkdir -p build/tmp build/logs
 make -s dom0 guest-image xen >build/logs/xenstore-make.log 2>&1 || {
 	echo "FAIL xenstore-on-xen/prepare: make dom0 guest-image xen; see build/logs/xenstore-make.log"
 	exit 1

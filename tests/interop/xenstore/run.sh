@@ -1,11 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # run.sh: our xenstore daemon on this host, without Xen, against Debian's clients and the recorded answers of Debian's daemons.
-# XS_TOOLS names a directory with Debian's xenstore program and test-xenstore; XS_KILLS how often to kill.
+# Debian's programs are fetched into build/cache, not installed. XS_KILLS and XS_UPDATES: how often to kill and to update.
 set -u
 cd "$(dirname "$0")/../../.." || exit 1
 bin=$PWD/build/bin
-tools=${XS_TOOLS:-}
+tools=build/interop/tools
+mkdir -p "$tools"
+for p in xenstore-utils:usr/bin/xenstore xen-utils-4.17:usr/lib/xen-4.17/bin/test-xenstore; do
+	[ -e "build/cache/${p%%:*}/.package" ] || tools/fetch "${p%%:*}" "build/cache/${p%%:*}" >/dev/null || tools=
+	[ -z "$tools" ] || cp "build/cache/${p%%:*}/${p#*:}" "$tools/" || tools=
+done
 export XENSTORED_RUNDIR
 XENSTORED_RUNDIR=$(mktemp -d /tmp/xs-interop.XXXXXX)
 daemon() { "$bin/xenstored" --no-domains --log "$XENSTORED_RUNDIR/log" "$@"; }
@@ -42,14 +47,14 @@ for p in "${programs[@]}"; do
 	cmd rm /c
 	same xenstore-$who-rm '' eval 'cmd list / | grep -x c'
 done
-if [ -n "$tools" ] && [ -x "$tools/test-xenstore" ]; then
+if [ -n "$tools" ]; then
 	if "$tools/test-xenstore" >"$XENSTORED_RUNDIR/test-xenstore" 2>&1; then
 		echo "PASS xenstore-test-xenstore"
 	else
 		echo "FAIL xenstore-test-xenstore: $(tail -n 1 "$XENSTORED_RUNDIR/test-xenstore")"
 	fi
 else
-	echo "SKIP xenstore-debian: XS_TOOLS does not name Debian's programs"
+	echo "SKIP xenstore-debian: Debian's programs cannot be fetched"
 fi
 mkdir -p build/interop
 if cc -o build/interop/xenstore-lib tests/interop/xenstore/lib.c -lxenstore; then
