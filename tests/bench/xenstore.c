@@ -274,7 +274,7 @@ static void watches(int count)
 {
 	struct client *w = &client[0];
 	char buf[512], body[64], sink[65536];
-	int i, fd, len;
+	int i, fd, len = 0;
 	uint64_t start;
 	size_t want = 0, have = 0;
 
