@@ -35,7 +35,7 @@ static void check_clock(void)
 	spin_ns(20 * MS);
 	tsc1 = rdtsc();
 	t1 = system_time();
-	check_true("20 ms are 20 to 60 ms", t1 - t0 >= 20 * MS && t1 - t0 < 60 * MS);
+	check_true("20 ms are 20 to 220 ms", t1 - t0 >= 20 * MS && t1 - t0 < 220 * MS);
 	check_true("the TSC moved", tsc1 > tsc0);
 	check("version is even", this_vcpu_info()->time.version & 1, 0);
 	info("TSC kHz about %lu flags %x", (tsc1 - tsc0) * 1000000 / (t1 - t0),
@@ -51,7 +51,7 @@ static void check_set_timer(void)
 	end = wait_timer(n + 1, 500 * MS);
 	check_true("it came", end);
 	check_true("not before its time", end >= start + 5 * MS);
-	check_true("not 100 ms late", end < start + 105 * MS);
+	check_true("not 500 ms late", end < start + 505 * MS);
 	check("once", event_count[timer] - n, 1);
 	n = event_count[timer];
 	check("set_timer in the past", hc_set_timer_op(start), 0);
@@ -79,7 +79,7 @@ static void check_single_shot(void)
 	check("single shot 5 ms", hc_vcpu_op(VCPUOP_set_singleshot_timer, 0, &s), 0);
 	end = wait_timer(n + 1, 500 * MS);
 	check_true("it came", end);
-	check_true("in time", end >= start + 5 * MS && end < start + 105 * MS);
+	check_true("in time", end >= start + 5 * MS && end < start + 505 * MS);
 	s.timeout_abs_ns = start;
 	s.flags = VCPU_SSHOTTMR_future;
 	n = event_count[timer];
