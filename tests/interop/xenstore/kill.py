@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 
-DIRECTORY, READ, TSTART, TEND, WRITE, MKDIR, RM, ERROR = 1, 2, 6, 7, 11, 12, 13, 16
+CONTROL, DIRECTORY, READ, TSTART, TEND, WRITE, MKDIR, RM, ERROR = 0, 1, 2, 6, 7, 11, 12, 13, 16
 
 
 class Model:
@@ -83,7 +83,7 @@ def random_op(rng):
     return kind, path, value if kind == WRITE else b""
 
 
-def burst(rng):
+def burst(rng, update):
     """Requests and, for each, the changes that it makes when it is answered."""
     out, effects, txn = [], [], 0
     # Now and then so much that the daemon writes a new snapshot meanwhile.
@@ -94,7 +94,8 @@ def burst(rng):
             out.append(message(op[0], op[1].encode() + b"\0" + op[2]))
             effects.append([op])
             continue
-        if rng.random() < 0.2:
+        # A live update makes open transactions end with EAGAIN, and numbers them anew: not together.
+        if not update and rng.random() < 0.2:
             txn += 1
             ops = [random_op(rng) for _ in range(rng.randint(1, 8))]
             out.append(message(TSTART, b"\0"))
@@ -150,11 +151,17 @@ def main():
     rng = random.Random(seed)
     run = tempfile.mkdtemp(prefix="xs-kill-", dir="/dev/shm")
     state = Model()
-    killed_inside = 0
+    killed_inside = updates = 0
     p, s = start(daemon, run)
     for i in range(count):
-        requests, effects = burst(rng)
+        update = rng.random() < 0.3
+        requests, effects = burst(rng, update)
         data = b"".join(requests)
+        # Sometimes a live update is under way when the daemon dies.
+        admin = connect(run) if update else None
+        if admin:
+            admin.sendall(message(CONTROL, b"live-update\0-s\0"))
+            updates += 1
         s.setblocking(False)
         try:
             sent = s.send(data)
@@ -166,13 +173,15 @@ def main():
                         break
         except BlockingIOError:
             pass
-        end = time.monotonic() + rng.random() * 0.0006
+        end = time.monotonic() + rng.random() * (0.006 if admin else 0.0006)
         while time.monotonic() < end:
             pass
         p.send_signal(signal.SIGKILL)
         p.wait()
         done = answers(s)
         s.close()
+        if admin:
+            admin.close()
         killed_inside += done < len(requests)
         p, s = start(daemon, run)
         now = dump(s)
@@ -191,7 +200,7 @@ def main():
         state = Model(now)
     p.terminate()
     p.wait()
-    print(f"PASS xenstore-kill ({count} kills, {killed_inside} inside a burst, seed {seed})")
+    print(f"PASS xenstore-kill ({count} kills, {killed_inside} inside a burst, {updates} with a live update, seed {seed})")
     for name in os.listdir(run):
         os.unlink(run + "/" + name)
     os.rmdir(run)
