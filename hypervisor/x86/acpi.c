@@ -102,6 +102,41 @@ static __init const struct rsdp *find_rsdp(void)
 	return NULL;
 }
 
+/* The root pointer itself in one range; 0 when it is not there. UEFI does not align it to 16 bytes. */
+static __init uint64_t scan_for_rsdp(uint64_t start, uint64_t end)
+{
+	const char *p = ioremap(start, end - start, false);
+
+	for (uint64_t at = 0; p && at + sizeof(struct rsdp) <= end - start; at += 4)
+		if (!memcmp(p + at, acpi_rsdp_copy, 20))
+			return start + at;
+	return 0;
+}
+
+/*
+ * The boot loader gave a copy of the root pointer, not its address (UEFI), and domain 0 can only look in the BIOS area.
+ * Find it where firmware keeps its tables, and say so on domain 0's command line, as Linux has it.
+ */
+#define MAX_SCAN 0x1000000UL
+static __init void tell_rsdp(void)
+{
+	char *args = boot_info.module[0].cmdline;
+	size_t n = strlen(args);
+
+	for (unsigned int i = 0; i < boot_info.nr_e820 && !acpi.rsdp; i++) {
+		const struct e820_entry *e = &boot_info.e820[i];
+
+		if (e->type != E820_RAM && e->size <= MAX_SCAN && e->addr < 0x100000000UL)
+			acpi.rsdp = scan_for_rsdp(ROUND_UP(e->addr, 4UL), e->addr + e->size);
+	}
+	if (!acpi.rsdp)
+		log_warn("ACPI: the root pointer was not found in memory; domain 0 may do without "
+			 "ACPI\n");
+	else if (acpi.rsdp >= 0x100000 && boot_info.nr_modules && !strstr(args, "acpi_rsdp="))
+		hv_snprintf(args + n, sizeof(boot_info.module[0].cmdline) - n, " acpi_rsdp=%#lx",
+			    acpi.rsdp);
+}
+
 static __init void add_cpu(uint32_t apic_id, uint32_t flags)
 {
 	if (!(flags & 1))
@@ -217,6 +252,8 @@ __init void acpi_init(void)
 	if (r) {
 		if ((const char *)r != acpi_rsdp_copy)
 			acpi.rsdp = virt_to_phys(r);
+		else
+			tell_rsdp();
 		walk_tables(r);
 	}
 	if (!acpi.madt)

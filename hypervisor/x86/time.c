@@ -14,8 +14,9 @@
 #include <hv/x86/apic.h>
 #include <hv/x86/cpu.h>
 
-#define NS_PER_SEC     1000000000UL
-#define PVCLOCK_STABLE 1 /* readers need not guard against steps between vcpus */
+#define MSR_TSC_DEADLINE 0x6e0
+#define NS_PER_SEC	 1000000000UL
+#define PVCLOCK_STABLE	 1 /* readers need not guard against steps between vcpus */
 
 uint64_t tsc_khz;
 static uint64_t tsc_origin;
@@ -118,24 +119,26 @@ void udelay(unsigned int us)
 		cpu_relax();
 }
 
+/* Reckoned from now, not from boot: scales rounded differently drift apart over days. */
 void hw_timer_set(s_time_t when)
 {
-	s_time_t left;
+	uint64_t tsc = rdtsc();
+	s_time_t left = when - ticks_to_ns(tsc - tsc_origin);
 
+	/* Too early an interrupt only has the timer programmed anew. */
+	left = MIN(left, cpu.tsc_deadline ? 3600 * (s_time_t)NS_PER_SEC : (s_time_t)NS_PER_SEC);
 	if (cpu.tsc_deadline) {
 		/* A deadline that has passed fires at once; 0 disarms. */
-		wrmsr(0x6e0, when ? tsc_origin + ns_to_ticks((uint64_t)when) + 1 : 0);
+		uint64_t deadline = left > 0 ? tsc + ns_to_ticks((uint64_t)left) + 1 : tsc + 1;
+
+		wrmsr(MSR_TSC_DEADLINE, when ? deadline : 0);
 		return;
 	}
 	if (!when) {
 		apic_timer_oneshot(0);
 		return;
 	}
-	left = when - now();
-	if (left < 1000)
-		left = 1000;
-	if (left > (s_time_t)NS_PER_SEC) /* an early interrupt only programs the timer anew */
-		left = (s_time_t)NS_PER_SEC;
+	left = MAX(left, 1000L);
 	apic_timer_oneshot((uint32_t)((uint64_t)left * apic_timer_khz / 1000000) + 1);
 }
 

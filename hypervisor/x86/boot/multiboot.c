@@ -137,8 +137,8 @@ static __init void parse_mb2(const char *info)
 				   ((const struct mb2_module *)t)->cmdline);
 		else if (t->type == 6)
 			parse_mb2_mmap((const struct mb2_mmap *)t);
-		else if (t->type == 14 ||
-			 t->type == 15) /* a copy of the ACPI 1 or 2 root pointer */
+		else if (t->type == 15 || (t->type == 14 && !acpi_rsdp_copy[0]))
+			/* a copy of the ACPI root pointer; the newer kind is preferred */
 			memcpy(acpi_rsdp_copy, p + 8, MIN(t->size - 8, sizeof(acpi_rsdp_copy)));
 		p += ROUND_UP(t->size, 8U);
 	}
