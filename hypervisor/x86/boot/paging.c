@@ -26,7 +26,10 @@ uint64_t max_frame;
 	0x100000UL /* the upper end: pages with addresses of their own (x86/entry/stub.c) */
 static bool heap_ready;
 static spinlock_t vmap_lock;
-static uint64_t vmap_next = VMAP_VIRT + PAGE_SIZE; /* vmap_lock; addresses are never reused */
+static uint64_t vmap_next = VMAP_VIRT + PAGE_SIZE; /* vmap_lock */
+/* Single pages given back, for the next that want one (MSI-X table entries come and go); vmap_lock. */
+static uint64_t vmap_spare[256];
+static unsigned int nr_vmap_spare;
 extern char boot_stack[];
 
 static uint64_t *new_table(void)
@@ -185,7 +188,9 @@ uint64_t vmap_reserve(uint64_t bytes, uint64_t align)
 
 	va = ROUND_UP(vmap_next, align);
 	bytes = ROUND_UP(bytes, PAGE_SIZE);
-	if (va + bytes + PAGE_SIZE > VMAP_VIRT + VMAP_SIZE - VMAP_FIXED)
+	if (bytes == PAGE_SIZE && align <= PAGE_SIZE && nr_vmap_spare)
+		va = vmap_spare[--nr_vmap_spare];
+	else if (va + bytes + PAGE_SIZE > VMAP_VIRT + VMAP_SIZE - VMAP_FIXED)
 		va = 0;
 	else
 		vmap_next = va + bytes + PAGE_SIZE; /* a hole between two mappings */
@@ -219,13 +224,18 @@ void *ioremap(uint64_t pa, uint64_t bytes, bool uncached)
 
 void iounmap(void *p, uint64_t bytes)
 {
-	uint64_t va = (uint64_t)p & PAGE_MASK, end = ROUND_UP((uint64_t)p + bytes, PAGE_SIZE);
+	uint64_t start = (uint64_t)p & PAGE_MASK, end = ROUND_UP((uint64_t)p + bytes, PAGE_SIZE);
+	uint64_t flags;
 
-	if (va < VMAP_VIRT || end > VMAP_VIRT + VMAP_SIZE)
+	if (start < VMAP_VIRT || end > VMAP_VIRT + VMAP_SIZE)
 		return;
-	for (; va < end; va += PAGE_SIZE)
+	for (uint64_t va = start; va < end; va += PAGE_SIZE)
 		hv_map_page(va, mfn(0), 0);
 	tlb_flush_mask_all(cpu_online);
+	flags = spin_lock_irqsave(&vmap_lock);
+	if (end - start == PAGE_SIZE && nr_vmap_spare < ARRAY_SIZE(vmap_spare))
+		vmap_spare[nr_vmap_spare++] = start;
+	spin_unlock_irqrestore(&vmap_lock, flags);
 }
 
 uint64_t *desc_window_pte(unsigned int c, unsigned int page)
