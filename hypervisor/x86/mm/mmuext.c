@@ -212,7 +212,7 @@ long hc_mmuext_op(unsigned long list, unsigned long count_arg, unsigned long pdo
 	uint32_t count = (uint32_t)count_arg, done = 0, i = 0;
 	long rc;
 
-	if (unlikely(finish_old_table(current)))
+	if (unlikely(current->pv.old_table) && finish_old_table(current))
 		return hypercall_continue(__HYPERVISOR_mmuext_op, 4, list, count_arg, pdone,
 					  foreign);
 	/* Only the release of an old table was left; the result waits in the last argument. */

@@ -163,6 +163,10 @@ static long find_target(struct mmu_target *t, uint32_t foreign)
 	struct domain *d = current->domain;
 	uint16_t pt = (uint16_t)(foreign >> 16);
 
+	if (likely(foreign == DOMID_SELF)) {
+		*t = (struct mmu_target){ d, d };
+		return 0;
+	}
 	if (pt) {
 		t->pt_owner = get_domain_by_id((domid_t)(pt - 1));
 		if (!t->pt_owner)
@@ -181,6 +185,8 @@ static long find_target(struct mmu_target *t, uint32_t foreign)
 
 static void put_target(struct mmu_target *t)
 {
+	if (likely(t->pg_owner == t->pt_owner && t->pg_owner == current->domain))
+		return;
 	put_pg_owner(t->pg_owner);
 	put_pg_owner(t->pt_owner);
 }
@@ -236,7 +242,7 @@ long hc_mmu_update(unsigned long list, unsigned long count_arg, unsigned long pd
 	struct mmu_target t = { NULL, NULL };
 	long rc;
 
-	if (unlikely(finish_old_table(current)))
+	if (unlikely(current->pv.old_table) && finish_old_table(current))
 		return hypercall_continue(__HYPERVISOR_mmu_update, 4, list, count_arg, pdone,
 					  foreign);
 	/* Only the release of an old table was left; the result waits in the last argument. */
@@ -312,7 +318,7 @@ static long update_va(unsigned long va, uint64_t val, unsigned long flags, struc
 
 long hc_update_va_mapping(unsigned long va, unsigned long val, unsigned long flags)
 {
-	if (unlikely(finish_old_table(current)))
+	if (unlikely(current->pv.old_table) && finish_old_table(current))
 		return hypercall_continue(__HYPERVISOR_update_va_mapping, 3, va, val, flags);
 	return update_va(va, val, flags, current->domain);
 }
