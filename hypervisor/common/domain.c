@@ -10,7 +10,7 @@
 #include <hv/sched.h>
 #include <hv/smp.h>
 
-#define HASH_SIZE 256
+#define HASH_SIZE	 256
 #define EXTRA_PIRQS_DOM0 256
 #define EXTRA_PIRQS_DOMU 32
 
@@ -289,7 +289,8 @@ struct vcpu *vcpu_create(struct domain *d, unsigned int id)
 	if (d->is_hardware && opt.dom0_vcpus_pin)
 		v->hard_affinity.bits = BIT(id % nr_cpus);
 	v->vcpu_info_mfn = MFN_NONE;
-	v->vcpu_info = id < XEN_LEGACY_MAX_VCPUS ? &d->shared_info->vcpu_info[id] : &dummy_vcpu_info;
+	v->vcpu_info = id < XEN_LEGACY_MAX_VCPUS ? &d->shared_info->vcpu_info[id]
+						 : &dummy_vcpu_info;
 	evtchn_vcpu_init(v);
 	if (sched_vcpu_init(v) || pv_vcpu_init(v)) {
 		pv_vcpu_destroy(v);
@@ -348,8 +349,8 @@ void vcpu_unmap_info(struct vcpu *v)
 		return;
 	v->vcpu_info_mfn = MFN_NONE;
 	__atomic_store_n(&v->vcpu_info,
-			 v->id < XEN_LEGACY_MAX_VCPUS ? &v->domain->shared_info->vcpu_info[v->id] :
-							&dummy_vcpu_info,
+			 v->id < XEN_LEGACY_MAX_VCPUS ? &v->domain->shared_info->vcpu_info[v->id]
+						      : &dummy_vcpu_info,
 			 __ATOMIC_SEQ_CST);
 	frame_put_and_type(frame_of(m));
 }
@@ -478,7 +479,8 @@ void domain_getinfo(struct domain *d, struct xen_domctl_getdomaininfo *out)
 		 (d->controller_pause_count > 0 ? XEN_DOMINF_paused : 0) |
 		 ((d->create_flags & XEN_DOMCTL_CDF_xs_domain) ? XEN_DOMINF_xs_domain : 0);
 	if (d->shutdown_code != -1)
-		flags |= ((uint32_t)d->shutdown_code & XEN_DOMINF_shutdownmask) << XEN_DOMINF_shutdownshift;
+		flags |= ((uint32_t)d->shutdown_code & XEN_DOMINF_shutdownmask)
+			 << XEN_DOMINF_shutdownshift;
 	out->flags = flags;
 	out->tot_pages = d->tot_pages;
 	out->max_pages = d->max_pages;
@@ -496,15 +498,18 @@ void domain_dump(void)
 	struct vcpu *v;
 
 	for (struct domain *d = domain_list; d; d = d->next) {
-		log_info("d%u: refs %u dying %u pages %u of %u, pause %d, shutdown %d, dirty CPUs %#lx\n",
+		log_info("d%u: refs %u dying %u pages %u of %u, pause %d, shutdown %d, dirty CPUs "
+			 "%#lx\n",
 			 d->id, d->refs, d->dying, d->tot_pages, d->max_pages, d->pause_count,
 			 d->shutdown_code, d->dirty_cpumask.bits);
 		for_each_vcpu(d, v)
-			log_info("  v%u: CPU %u%s flags %#lx pause %d upcall %u mask %u poll %d hard %#lx soft %#lx\n",
-				 v->id, v->processor, v->is_running ? " running" : "", v->pause_flags,
-				 v->pause_count, v->vcpu_info->evtchn_upcall_pending,
-				 v->vcpu_info->evtchn_upcall_mask, v->poll_evtchn, v->hard_affinity.bits,
-				 v->soft_affinity.bits);
+			log_info("  v%u: CPU %u%s flags %#lx pause %d upcall %u mask %u poll %d "
+				 "hard %#lx soft %#lx\n",
+				 v->id, v->processor, v->is_running ? " running" : "",
+				 v->pause_flags, v->pause_count,
+				 v->vcpu_info->evtchn_upcall_pending,
+				 v->vcpu_info->evtchn_upcall_mask, v->poll_evtchn,
+				 v->hard_affinity.bits, v->soft_affinity.bits);
 	}
 	spin_unlock_irqrestore(&domain_list_lock, flags);
 }

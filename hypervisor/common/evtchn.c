@@ -94,7 +94,8 @@ void evtchn_wake_pollers(struct domain *d, uint32_t port)
 		struct vcpu *v = d->vcpu[id];
 		int polled = READ_ONCE(v->poll_evtchn);
 
-		if ((polled <= 0 || (uint32_t)polled == port) && test_and_clear_bit(id, &d->poll_mask)) {
+		if ((polled <= 0 || (uint32_t)polled == port) &&
+		    test_and_clear_bit(id, &d->poll_mask)) {
 			v->poll_evtchn = 0;
 			vcpu_unblock(v);
 		}
@@ -154,8 +155,8 @@ int evtchn_port_pending(struct domain *d, evtchn_port_t port)
 	flags = irq_save();
 	chan_lock(c);
 	if (evtchn_in_use(c))
-		pending = d->fifo ? fifo_is_pending(d, port) :
-				    test_bit(port, d->shared_info->evtchn_pending);
+		pending = d->fifo ? fifo_is_pending(d, port)
+				  : test_bit(port, d->shared_info->evtchn_pending);
 	chan_unlock(c);
 	irq_restore(flags);
 	return pending;
@@ -190,7 +191,8 @@ int evtchn_send(struct domain *d, evtchn_port_t port)
 
 static bool virq_is_global(uint32_t virq)
 {
-	return virq != VIRQ_TIMER && virq != VIRQ_DEBUG && virq != VIRQ_XENOPROF && virq != VIRQ_XENPMU;
+	return virq != VIRQ_TIMER && virq != VIRQ_DEBUG && virq != VIRQ_XENOPROF &&
+	       virq != VIRQ_XENPMU;
 }
 
 void send_guest_vcpu_virq(struct vcpu *v, uint32_t virq)
@@ -281,7 +283,8 @@ long hc_evtchn_alloc_unbound(evtchn_alloc_unbound_t *a)
 		flags = irq_save();
 		chan_lock(c);
 		evtchn_open_unbound(&d->evtchn, c,
-				    a->remote_dom == DOMID_SELF ? current->domain->id : a->remote_dom);
+				    a->remote_dom == DOMID_SELF ? current->domain->id
+								: a->remote_dom);
 		chan_unlock(c);
 		irq_restore(flags);
 		a->port = c->port;
@@ -392,7 +395,8 @@ long hc_evtchn_bind_pirq(evtchn_bind_pirq_t *b)
 		return -XEN_EINVAL;
 	spin_lock(&d->event_lock);
 	irq = pirq_to_irq(d, b->pirq);
-	if (irq < 0 || (!d->is_hardware && !rangeset_contains(d->irq_caps, (uint64_t)irq, (uint64_t)irq))) {
+	if (irq < 0 ||
+	    (!d->is_hardware && !rangeset_contains(d->irq_caps, (uint64_t)irq, (uint64_t)irq))) {
 		spin_unlock(&d->event_lock);
 		return -XEN_EPERM;
 	}
@@ -709,7 +713,8 @@ int evtchn_destroy(struct domain *d)
 {
 	/* Dying: nobody opens ports any more. */
 	while (d->evtchn.destroy_next < d->evtchn.nr_ports) {
-		(void)evtchn_close(d, d->evtchn.destroy_next++); /* free ones refuse, which is fine */
+		(void)evtchn_close(d,
+				   d->evtchn.destroy_next++); /* free ones refuse, which is fine */
 		if ((d->evtchn.destroy_next & 63) == 0 && preempt_needed())
 			return -XEN_ERESTART;
 	}
@@ -753,8 +758,8 @@ static void dump_port(const struct domain *d, const struct evtchn *c)
 {
 	static const char *const names[] = { "free", "reserved", "unbound", "interdomain",
 					     "pirq", "virq",	 "ipi" };
-	bool pending = d->fifo ? fifo_is_pending(d, c->port) :
-				 test_bit(c->port, d->shared_info->evtchn_pending);
+	bool pending = d->fifo ? fifo_is_pending(d, c->port)
+			       : test_bit(c->port, d->shared_info->evtchn_pending);
 
 	log_info("  %4u %c%c vcpu %u prio %u %s", c->port, pending ? 'p' : '-',
 		 is_masked(d, c->port) ? 'm' : '-', c->notify_vcpu, c->priority, names[c->state]);

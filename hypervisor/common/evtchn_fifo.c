@@ -15,12 +15,14 @@
 #include <hv/heap.h>
 #include <hv/hypercall.h>
 
-#define WORDS_PER_PAGE ((uint32_t)(PAGE_SIZE / sizeof(event_word_t)))
+#define WORDS_PER_PAGE	((uint32_t)(PAGE_SIZE / sizeof(event_word_t)))
 #define MAX_ARRAY_PAGES (EVTCHN_FIFO_NR_CHANNELS / WORDS_PER_PAGE)
 
 struct fifo_vcpu {
-	spinlock_t lock; /* queues; interrupts off, inside a channel's lock; two: lower address first */
-	evtchn_fifo_control_block_t *block; /* guest's, through the direct map; NULL: not registered */
+	spinlock_t
+		lock; /* queues; interrupts off, inside a channel's lock; two: lower address first */
+	evtchn_fifo_control_block_t
+		*block; /* guest's, through the direct map; NULL: not registered */
 	struct frame *frame; /* it is in: a reference and a writable type reference are held */
 	uint32_t tail[EVTCHN_FIFO_MAX_QUEUES];
 };
@@ -240,7 +242,8 @@ static long setup(struct domain *d, struct fifo_domain **out, struct evtchn ***d
 /* The 2-level bits of shared_info become pending flags: raised again when the array page comes. */
 static void take_over(struct domain *d)
 {
-	for (uint32_t port = 1; port < MIN(d->evtchn.nr_ports, (uint32_t)EVTCHN_2L_NR_CHANNELS); port++) {
+	for (uint32_t port = 1; port < MIN(d->evtchn.nr_ports, (uint32_t)EVTCHN_2L_NR_CHANNELS);
+	     port++) {
 		struct evtchn *c = evtchn_chan(&d->evtchn, port);
 
 		if (test_bit(port, d->shared_info->evtchn_pending))
@@ -288,9 +291,9 @@ long hc_evtchn_init_control(evtchn_init_control_t *ic)
 	if (!d->fifo)
 		rc = change_abi(v, ic->control_gfn, ic->offset);
 	else if (!v->fifo)
-		rc = (v->fifo = hv_alloc(sizeof(*v->fifo))) != NULL ?
-			     give_block(v, ic->control_gfn, ic->offset) :
-			     -XEN_ENOMEM;
+		rc = (v->fifo = hv_alloc(sizeof(*v->fifo))) != NULL
+			     ? give_block(v, ic->control_gfn, ic->offset)
+			     : -XEN_ENOMEM;
 	else
 		rc = give_block(v, ic->control_gfn, ic->offset);
 	spin_unlock(&d->event_lock);

@@ -30,7 +30,8 @@ static bool write_by_walk(struct vcpu *v, uint64_t va, const void *src, uint64_t
 		uint64_t e = l1e ? READ_ONCE(*l1e) : 0;
 		struct frame *f;
 
-		if ((e & (PTE_P | PTE_W | PTE_U)) != (PTE_P | PTE_W | PTE_U) || !mfn_valid(pte_mfn(e)))
+		if ((e & (PTE_P | PTE_W | PTE_U)) != (PTE_P | PTE_W | PTE_U) ||
+		    !mfn_valid(pte_mfn(e)))
 			return false;
 		f = frame_of(pte_mfn(e));
 		if (!frame_get_and_type(f, v->domain, FT_WRITABLE))
@@ -64,7 +65,8 @@ void vcpu_runstate_publish(struct vcpu *v)
 		return;
 	copy = v->runstate;
 	if (!(v->domain->vm_assist & BIT(VMASST_TYPE_runstate_update_flag))) {
-		(void)area_write(v, 0, &copy, sizeof(copy)); /* the guest's own page, the guest's loss */
+		(void)area_write(v, 0, &copy,
+				 sizeof(copy)); /* the guest's own page, the guest's loss */
 		return;
 	}
 	copy.state_entry_time |= XEN_RUNSTATE_UPDATE;

@@ -71,8 +71,8 @@ static bool allowed_on(const struct vcpu *v, unsigned int cpu)
 
 static int off_state(const struct vcpu *v)
 {
-	return (v->pause_flags & VPF_BLOCKED) && !(v->pause_flags & VPF_DOWN) ? RUNSTATE_blocked :
-										RUNSTATE_offline;
+	return (v->pause_flags & VPF_BLOCKED) && !(v->pause_flags & VPF_DOWN) ? RUNSTATE_blocked
+									      : RUNSTATE_offline;
 }
 
 /* ---- where to run */
@@ -121,7 +121,8 @@ static void tickle(struct sched_cpu *sc, struct vcpu *v, s_time_t time)
 	unsigned int cpu = v->processor;
 	struct vcpu *curr = sc->curr;
 
-	if (curr->is_idle || !vcpu_runnable(curr) || sched_preempts(&v->sched, &curr->sched, time)) {
+	if (curr->is_idle || !vcpu_runnable(curr) ||
+	    sched_preempts(&v->sched, &curr->sched, time)) {
 		softirq_raise_on(cpu, SOFTIRQ_SCHEDULE);
 		return;
 	}
@@ -463,8 +464,8 @@ void schedule(void)
 	}
 	if (!prev->is_idle)
 		vcpu_runstate_change(prev,
-				     prev->sched.queued || prev->sched.migrate ? RUNSTATE_runnable :
-										 off_state(prev),
+				     prev->sched.queued || prev->sched.migrate ? RUNSTATE_runnable
+									       : off_state(prev),
 				     time);
 	sc->curr = next;
 	sc->curr_weight = next->is_idle ? 0 : sched_weight(&next->domain->sched);

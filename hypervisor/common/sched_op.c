@@ -128,9 +128,9 @@ long hc_sched_pin_override(struct sched_pin_override *p)
 #define SUBOP(table, cmd, handler, type, flags) SUBOP_##table(cmd, handler, type, flags)
 #define SUBOP_evtchn(cmd, handler, type, fl)
 #define SUBOP_physdev(cmd, handler, type, fl)
-#define SUBOP_sched(cmd, handler, type, fl) \
-	[cmd] = { (long (*)(void *))(const void *)(handler), \
-		  (fl) & HC_NOARG ? 0 : sizeof(type), (fl) },
+#define SUBOP_sched(cmd, handler, type, fl)                                                    \
+	[cmd] = { (long (*)(void *))(const void *)(handler), (fl)&HC_NOARG ? 0 : sizeof(type), \
+		  (fl) },
 #define HYPERCALL(nr, handler, nargs)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpointer-arith" /* sizeof(void), where there is no argument */

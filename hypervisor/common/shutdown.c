@@ -42,7 +42,8 @@ static void finish_shutdown(struct domain *d)
 			return;
 	d->is_shut_down = true;
 	if (d->shutdown_code == SHUTDOWN_suspend && d->suspend_port)
-		(void)evtchn_send(d, (evtchn_port_t)d->suspend_port); /* closed meanwhile: nobody waits */
+		(void)evtchn_send(
+			d, (evtchn_port_t)d->suspend_port); /* closed meanwhile: nobody waits */
 	else
 		domain_report(d);
 }
@@ -100,12 +101,13 @@ void domain_resume(struct domain *d)
 
 static void dump_guest(const struct vcpu *v, const struct cpu_user_regs *r)
 {
-	log_err("d%uv%u: rip %04x:%016lx rsp %04x:%016lx rflags %08lx, %s\n", v->domain->id, v->id, r->cs,
-		r->rip, r->ss, r->rsp, r->rflags, v->pv.kernel_mode ? "kernel" : "user");
+	log_err("d%uv%u: rip %04x:%016lx rsp %04x:%016lx rflags %08lx, %s\n", v->domain->id, v->id,
+		r->cs, r->rip, r->ss, r->rsp, r->rflags, v->pv.kernel_mode ? "kernel" : "user");
 	log_err("  rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", r->rax, r->rbx, r->rcx, r->rdx);
 	log_err("  rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", r->rsi, r->rdi, r->rbp, r->r8);
 	log_err("  r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", r->r9, r->r10, r->r11, r->r12);
-	log_err("  r13 %016lx r14 %016lx r15 %016lx cr2 %016lx\n", r->r13, r->r14, r->r15, v->pv.cr2);
+	log_err("  r13 %016lx r14 %016lx r15 %016lx cr2 %016lx\n", r->r13, r->r14, r->r15,
+		v->pv.cr2);
 	log_err("  cr3 kernel %016lx user %016lx fs %016lx gs %016lx / %016lx\n", v->pv.cr3_kernel,
 		v->pv.cr3_user, v->pv.fs_base, v->pv.gs_base_kernel, v->pv.gs_base_user);
 }

@@ -7,9 +7,9 @@
 #include <hv/sched.h>
 #include <hv/smp.h>
 
-#define PERIOD_MIN 1000000 /* ns */
-#define STIME_DELTA_MAX ((int64_t)((uint64_t)~0UL >> 2)) /* ns: no sum of two overflows */
-#define FAR_AWAY_SHIFT 50 /* 2^50 ns is 13 days */
+#define PERIOD_MIN	 1000000 /* ns */
+#define STIME_DELTA_MAX	 ((int64_t)((uint64_t)~0UL >> 2)) /* ns: no sum of two overflows */
+#define FAR_AWAY_SHIFT	 50 /* 2^50 ns is 13 days */
 #define FAR_AWAY_INSTEAD 100000000 /* ns */
 
 static long initialise(struct vcpu *v, guest_ptr_t arg)

@@ -72,15 +72,16 @@ void evtchn_open_unbound(struct evtchn_domain *t, struct evtchn *c, uint16_t rem
 	open_chan(t, c, ECS_UNBOUND);
 }
 
-void evtchn_open_bound(struct evtchn_domain *t, struct evtchn *c, enum evtchn_state state, uint32_t what)
+void evtchn_open_bound(struct evtchn_domain *t, struct evtchn *c, enum evtchn_state state,
+		       uint32_t what)
 {
 	ASSERT(state == ECS_PIRQ || state == ECS_VIRQ || state == ECS_IPI);
 	c->u.virq = what; /* the same place as pirq */
 	open_chan(t, c, state);
 }
 
-void evtchn_connect(struct evtchn_domain *lt, struct evtchn *lc, struct domain *ld, struct evtchn *rc,
-		    struct domain *rd)
+void evtchn_connect(struct evtchn_domain *lt, struct evtchn *lc, struct domain *ld,
+		    struct evtchn *rc, struct domain *rd)
 {
 	ASSERT(rc->state == ECS_UNBOUND && rc != lc);
 	lc->u.remote.dom = rd;
@@ -122,10 +123,9 @@ bool evtchn_table_check(const struct evtchn_domain *t, const struct domain *self
 			return false;
 		if (c->state == ECS_FREE && port < t->free_hint)
 			return false;
-		if (c->state == ECS_INTERDOMAIN &&
-		    (c->u.remote.chan->state != ECS_INTERDOMAIN ||
-		     c->u.remote.chan->u.remote.chan != c ||
-		     c->u.remote.chan->u.remote.dom != self))
+		if (c->state == ECS_INTERDOMAIN && (c->u.remote.chan->state != ECS_INTERDOMAIN ||
+						    c->u.remote.chan->u.remote.chan != c ||
+						    c->u.remote.chan->u.remote.dom != self))
 			return false;
 		active += c->state > ECS_RESERVED;
 	}
@@ -139,7 +139,8 @@ bool evtchn_fifo_link(uint32_t *tail, uint32_t port)
 	for (int i = 0; i < LINK_TRIES; i++) {
 		if (!(w & (1u << EVTCHN_FIFO_LINKED)))
 			return false;
-		if (__atomic_compare_exchange_n(tail, &w, (w & ~(uint32_t)EVTCHN_FIFO_LINK_MASK) | port,
+		if (__atomic_compare_exchange_n(tail, &w,
+						(w & ~(uint32_t)EVTCHN_FIFO_LINK_MASK) | port,
 						false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 			return true;
 	}

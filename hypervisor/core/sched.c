@@ -96,10 +96,11 @@ bool sched_in_budget(struct sched_domain *d, s_time_t now)
 		quota = (int64_t)cap * (SCHED_CAP_PERIOD / 100);
 		left = READ_ONCE(d->budget);
 		do {
-			full = left > 0 || now - due > 16 * (s_time_t)SCHED_CAP_PERIOD ? quota :
-											 left + quota;
-		} while (!__atomic_compare_exchange_n(&d->budget, &left, full, false, __ATOMIC_RELAXED,
-						      __ATOMIC_RELAXED));
+			full = left > 0 || now - due > 16 * (s_time_t)SCHED_CAP_PERIOD
+				       ? quota
+				       : left + quota;
+		} while (!__atomic_compare_exchange_n(&d->budget, &left, full, false,
+						      __ATOMIC_RELAXED, __ATOMIC_RELAXED));
 	}
 	return READ_ONCE(d->budget) > 0;
 }

@@ -43,7 +43,8 @@ static uint64_t dom0_pages(uint64_t to_be_freed)
 		n = MIN(n, opt.dom0_mem_max);
 	n = MAX(n, opt.dom0_mem_min);
 	if (n > avail) {
-		log_warn("dom0_mem=%luM is more than there is; dom0 gets %luM\n", n >> 8, avail >> 8);
+		log_warn("dom0_mem=%luM is more than there is; dom0 gets %luM\n", n >> 8,
+			 avail >> 8);
 		n = avail;
 	}
 	return n;
@@ -71,7 +72,8 @@ static void alloc_memory(struct build *b, uint64_t n, uint64_t end)
 			m = domain_alloc_pages(b->d, order, 0);
 		if (m.v == INVALID_MFN_VAL) {
 			if (!order)
-				hv_panic("dom0: memory ran out at page %lu of %lu\n", n, b->nr_pages);
+				hv_panic("dom0: memory ran out at page %lu of %lu\n", n,
+					 b->nr_pages);
 			order--;
 			continue;
 		}
@@ -236,7 +238,8 @@ static void start_vcpu0(struct build *b)
 static void create(struct build *b)
 {
 	struct xen_domctl_createdomain cfg = {
-		.max_vcpus = opt.dom0_max_vcpus ? MIN(opt.dom0_max_vcpus, (unsigned int)MAX_VCPUS) : nr_cpus,
+		.max_vcpus = opt.dom0_max_vcpus ? MIN(opt.dom0_max_vcpus, (unsigned int)MAX_VCPUS)
+						: nr_cpus,
 		.max_evtchn_port = -1,
 		.max_grant_frames = 64,
 		.max_maptrack_frames = 1024,

@@ -107,8 +107,8 @@ static size_t unpack_xz(const struct xenelf_payload *p, uint8_t *out, size_t roo
 	lzma_ret rc;
 
 	s.allocator = &alloc;
-	rc = p->format == XENELF_FMT_XZ ? lzma_stream_decoder(&s, UINT64_MAX, 0) :
-					  lzma_alone_decoder(&s, UINT64_MAX);
+	rc = p->format == XENELF_FMT_XZ ? lzma_stream_decoder(&s, UINT64_MAX, 0)
+					: lzma_alone_decoder(&s, UINT64_MAX);
 	if (rc != LZMA_OK)
 		return 0;
 	s.next_in = p->data;
@@ -143,7 +143,8 @@ const char *unpack(const struct xenelf_payload *p, void **out, size_t *size, uns
 	static uint64_t fs_block[16];
 	uint64_t room = p->unpacked_size ? p->unpacked_size : p->size * 8, flags;
 
-	if (p->format != XENELF_FMT_XZ && p->format != XENELF_FMT_LZMA && p->format != XENELF_FMT_GZIP)
+	if (p->format != XENELF_FMT_XZ && p->format != XENELF_FMT_LZMA &&
+	    p->format != XENELF_FMT_GZIP)
 		return "is compressed in a format this build cannot unpack; xz, lzma and gzip are";
 	if (room > UNPACK_MAX)
 		return "claims to be larger than 512 MiB when unpacked";
@@ -154,7 +155,8 @@ const char *unpack(const struct xenelf_payload *p, void **out, size_t *size, uns
 	room = PAGE_SIZE << *order;
 	flags = irq_save();
 	wrmsr(MSR_FS_BASE, (uint64_t)fs_block);
-	*size = p->format == XENELF_FMT_GZIP ? unpack_gzip(p, *out, room) : unpack_xz(p, *out, room);
+	*size = p->format == XENELF_FMT_GZIP ? unpack_gzip(p, *out, room)
+					     : unpack_xz(p, *out, room);
 	wrmsr(MSR_FS_BASE, 0);
 	irq_restore(flags);
 	if (*size)

@@ -25,9 +25,9 @@
 #include <xen/sched.h>
 #include <xen/xen.h>
 
-#define PAGE 4096UL
-#define BIG_PAGES 16384UL /* 64 MiB */
-#define MAX_SAMPLES 4096
+#define PAGE		    4096UL
+#define BIG_PAGES	    16384UL /* 64 MiB */
+#define MAX_SAMPLES	    4096
 /* _IOC(NONE, type, nr, size) as <linux/xen/privcmd.h> and <linux/xen/evtchn.h> make them */
 #define IOC(type, nr, size) (((unsigned long)(size) << 16) | ((unsigned long)(type) << 8) | (nr))
 
@@ -46,7 +46,10 @@ static long call(long nr, long a, long b, long c)
 {
 	long r;
 
-	asm volatile("syscall" : "=a"(r) : "a"(nr), "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
+	asm volatile("syscall"
+		     : "=a"(r)
+		     : "a"(nr), "D"(a), "S"(b), "d"(c)
+		     : "rcx", "r11", "memory");
 	return r;
 }
 
@@ -160,7 +163,8 @@ static void rows_memory(void)
 	report("first_touch/page");
 	for (int i = 0; i < 61; i++) {
 		a = ticks();
-		p = mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		p = mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			 0);
 		touch(p, 64, 1);
 		b = ticks();
 		munmap(p, 64 * PAGE);
@@ -174,7 +178,8 @@ static void rows_memory(void)
 	report("munmap_64/page");
 	for (int i = 0; i < 61; i++) {
 		a = ticks();
-		p = mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		p = mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			 0);
 		munmap(p, 64 * PAGE);
 		add((double)(ticks() - a));
 	}
@@ -326,7 +331,7 @@ static void *thread_body(void *arg)
 static void rows_switch(void)
 {
 	volatile uint64_t *shared = (volatile uint64_t *)mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-							     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+							      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct sched_param sp = { .sched_priority = 1 };
 	int to[2], from[2], pid;
 	char c = 0;
@@ -496,7 +501,8 @@ static void rows_event(void)
 	}
 	printf("ROW event_round %.2f\n", median());
 	call(SYS_ioctl, fd, (long)IOC('E', 4, sizeof(port)), (long)&port);
-	printf("ROW event_send_pending %.2f\n", ioctl_cost(fd, IOC('E', 4, sizeof(port)), &port) - base);
+	printf("ROW event_send_pending %.2f\n",
+	       ioctl_cost(fd, IOC('E', 4, sizeof(port)), &port) - base);
 	close(fd);
 }
 

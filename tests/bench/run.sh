@@ -5,6 +5,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 : "${BENCH_ON:=native xen paravane}"
+# shellcheck disable=SC2034 # settings of tests/lib/host.sh
 SMP=1 MEM=3G DOM0_MEM=1536M T=900 NIC=none DOM0_ARGS="norandmaps pv.net=none pv.job=/job/job-bench.sh"
 . tests/lib/host.sh
 host_trap

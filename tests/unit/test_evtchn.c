@@ -176,13 +176,14 @@ static void close_port(unsigned int d, struct evtchn *c)
 static void compare(int step)
 {
 	for (unsigned int d = 0; d < 2; d++) {
-		ck_assert_msg(evtchn_table_check(&tab[d], dom(d)), "step %d: table of d%u broken", step, d);
+		ck_assert_msg(evtchn_table_check(&tab[d], dom(d)), "step %d: table of d%u broken",
+			      step, d);
 		for (uint32_t p = 1; p < MIN(tab[d].nr_ports, LIMIT); p++) {
 			struct evtchn *c = evtchn_chan(&tab[d], p);
 			struct entry *e = &model[d][p];
 
-			ck_assert_msg(c->state == e->state, "step %d: d%u port %u: %u, not %d", step, d, p,
-				      c->state, e->state);
+			ck_assert_msg(c->state == e->state, "step %d: d%u port %u: %u, not %d",
+				      step, d, p, c->state, e->state);
 			if (e->state == ECS_UNBOUND)
 				ck_assert_uint_eq(c->u.unbound_for, e->unbound_for);
 			if (e->state == ECS_INTERDOMAIN)
@@ -211,7 +212,8 @@ START_TEST(random_moves)
 		} else if (find(&tab[d], &c) != 0) {
 			ck_assert_msg(want == 0, "step %d: no port though %u is free", step, want);
 		} else {
-			ck_assert_msg(c->port == want, "step %d: port %u, not %u", step, c->port, want);
+			ck_assert_msg(c->port == want, "step %d: port %u, not %u", step, c->port,
+				      want);
 			other = evtchn_chan(&tab[!d], p);
 			if (other && other->state == ECS_UNBOUND && other->u.unbound_for == d) {
 				evtchn_connect(&tab[d], c, dom(d), other, dom(!d));

@@ -70,8 +70,8 @@ static void add(unsigned int i)
 
 static void about(s_time_t got, s_time_t want, const char *what)
 {
-	ck_assert_msg(got > want - want / 20 && got < want + want / 20, "%s: %ld, not about %ld", what, got,
-		      want);
+	ck_assert_msg(got > want - want / 20 && got < want + want / 20, "%s: %ld, not about %ld",
+		      what, got, want);
 }
 
 START_TEST(alone_needs_no_timer)
@@ -251,9 +251,10 @@ START_TEST(random_load_starves_nobody)
 			if (running == &unit[i])
 				since[i] = clock_now;
 			if (awake[i])
-				ck_assert_msg(clock_now - since[i] < 2 * SECOND, "step %d: %u starves", step, i);
-			ck_assert_msg(awake[i] == (running == &unit[i] || unit[i].queued), "step %d: %u lost",
-				      step, i);
+				ck_assert_msg(clock_now - since[i] < 2 * SECOND,
+					      "step %d: %u starves", step, i);
+			ck_assert_msg(awake[i] == (running == &unit[i] || unit[i].queued),
+				      "step %d: %u lost", step, i);
 		}
 	}
 }

@@ -110,7 +110,8 @@ START_TEST(model)
 		expect = least();
 		ck_assert_msg(!expect == !timerq_first(&q), "step %d", step);
 		if (expect)
-			ck_assert_msg(timerq_first(&q)->expires == expect->expires, "step %d", step);
+			ck_assert_msg(timerq_first(&q)->expires == expect->expires, "step %d",
+				      step);
 		if (step % 16 == 0)
 			ck_assert_msg(timerq_check(&q), "step %d: broken queue", step);
 	}

@@ -70,15 +70,16 @@ void xs_free(void *mem)
 
 void *xs_realloc(void *old, size_t size)
 {
-	struct block *b = old ? (struct block *)old - 1 : NULL;
+	struct block *b = old ? (struct block *)old - 1 : NULL, *moved;
 
 	if (!b)
 		return xs_alloc(size);
 	step_of_life();
 	b->prev->next = b->next;
 	b->next->prev = b->prev;
-	b = realloc(b, sizeof(*b) + size);
-	ck_assert_ptr_nonnull(b);
+	moved = realloc(b, sizeof(*b) + size);
+	ck_assert_ptr_nonnull(moved);
+	b = moved;
 	b->next = blocks.next;
 	b->prev = &blocks;
 	b->next->prev = b;

@@ -147,18 +147,66 @@ static void unmap(struct builder *x, void *p, uint64_t n)
 	xenforeignmemory_unmap(x->ts->fmem, p, n);
 }
 
-/* Kernel image; the page around it is zeroed first, as frames come with whatever the last owner left. */
+/*
+ * The kernel is loaded through a window of some frames at a time: one mapping of it all would keep domain 0's kernel in one
+ * call for long. The loader runs once per window and each range is clipped to it.
+ */
+struct window {
+	uint8_t *at;
+	uint64_t start, end; /* offsets from virt_start */
+};
+
+static bool clip(const struct window *w, uint64_t off, uint64_t n, uint64_t *from, uint64_t *len)
+{
+	uint64_t end = off + n < w->end ? off + n : w->end;
+
+	*from = off > w->start ? off : w->start;
+	*len = end > *from ? end - *from : 0;
+	return *len != 0;
+}
+
+static int window_copy(void *ctx, uint64_t off, const void *src, size_t n)
+{
+	const struct window *w = ctx;
+	uint64_t from, len;
+
+	if (clip(w, off, n, &from, &len))
+		memcpy(w->at + (from - w->start), (const uint8_t *)src + (from - off), len);
+	return 0;
+}
+
+static int window_zero(void *ctx, uint64_t off, uint64_t n)
+{
+	const struct window *w = ctx;
+	uint64_t from, len;
+
+	if (clip(w, off, n, &from, &len))
+		memset(w->at + (from - w->start), 0, len);
+	return 0;
+}
+
 static int put_kernel(struct builder *x)
 {
 	const struct pvseg *k = &x->l.kernel;
-	uint8_t *at = map(x, k->pfn, k->pages);
+	uint64_t head =
+		x->elf.virt_start - k->vaddr; /* bytes of the first page before the kernel */
 
-	if (!at)
-		return -1;
-	memset(at, 0, x->elf.virt_start - k->vaddr);
-	memset(at + k->pages * PAGE - PAGE, 0, PAGE);
-	xenelf_load(&x->elf, at + (x->elf.virt_start - k->vaddr));
-	unmap(x, at, k->pages);
+	for (uint64_t done = 0; done < k->pages; done += CHUNK) {
+		uint64_t n = k->pages - done < CHUNK ? k->pages - done : CHUNK;
+		struct window w;
+		const struct xenelf_sink sink = { window_copy, window_zero, &w };
+		uint8_t *at = map(x, k->pfn + done, n);
+
+		if (!at)
+			return -1;
+		memset(at, 0,
+		       n * PAGE); /* gaps too: frames come with whatever the last owner left */
+		w.at = at + (done ? 0 : head);
+		w.start = done ? done * PAGE - head : 0;
+		w.end = (done + n) * PAGE - head;
+		xenelf_load_sink(&x->elf, &sink); /* cannot fail because the window does not */
+		unmap(x, at, n);
+	}
 	return 0;
 }
 

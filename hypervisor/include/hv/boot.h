@@ -7,7 +7,7 @@
 #include <xen/xen.h>
 
 #define MAX_BOOT_MODULES 8
-#define MAX_E820 128
+#define MAX_E820	 128
 
 struct boot_module {
 	uint64_t start, end; /* physical, bytes; reserved until boot_module_free() */
@@ -17,10 +17,10 @@ struct e820_entry {
 	uint64_t addr, size;
 	uint32_t type;
 } __packed;
-#define E820_RAM 1
+#define E820_RAM      1
 #define E820_RESERVED 2
-#define E820_ACPI 3
-#define E820_NVS 4
+#define E820_ACPI     3
+#define E820_NVS      4
 #define E820_UNUSABLE 5
 
 struct boot_info {
@@ -36,7 +36,8 @@ extern struct boot_info boot_info;
 
 /* Options, parsed from boot_info.cmdline (Xen's names); a bad value is logged by name with what is accepted. */
 struct boot_options {
-	uint64_t dom0_mem_pages, dom0_mem_min, dom0_mem_max; /* 0 = not given: most of the machine */
+	uint64_t dom0_mem_pages, dom0_mem_min,
+		dom0_mem_max; /* 0 = not given: most of the machine */
 	unsigned int dom0_max_vcpus; /* 0 = all CPUs */
 	bool dom0_vcpus_pin, noreboot, nosmp, watchdog, sync_console, no_real_mode;
 	unsigned int maxcpus;
@@ -66,10 +67,12 @@ void bootmem_allow_high(void); /* the direct map is complete: RAM above 4 GiB ma
 void bootmem_to_heap(void);
 void multiboot_parse(uint32_t magic, uint64_t info_pa);
 void paging_init(void);
-void frames_init(void); /* records and machine-to-physical tables, zeroed, for all frames below max_frame */
+void frames_init(
+	void); /* records and machine-to-physical tables, zeroed, for all frames below max_frame */
 void paging_heap_ready(void); /* page tables now come from the heap */
 void paging_free_init(void); /* .init to the heap */
-extern char image_start[], image_end[], text_end[], rodata_end[], init_start[], init_text_end[], init_end[];
+extern char image_start[], image_end[], text_end[], rodata_end[], init_start[], init_text_end[],
+	init_end[];
 #define TRAMPOLINE_PHYS 0x70000UL /* one page of the first MiB, for starting the other CPUs */
 
 /* ACPI: x86/acpi.c */
@@ -93,7 +96,8 @@ struct acpi_info {
 	uint16_t slp_typ_s5;
 };
 extern struct acpi_info acpi;
-extern char acpi_rsdp_copy[36]; /* the root pointer, when the boot loader handed a copy over (UEFI) */
+extern char
+	acpi_rsdp_copy[36]; /* the root pointer, when the boot loader handed a copy over (UEFI) */
 void acpi_init(void);
 
 #endif

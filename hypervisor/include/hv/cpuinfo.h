@@ -31,8 +31,8 @@ static inline struct cpu_info *cpu_info(void)
 	asm("movq %%rsp, %0" : "=r"(sp));
 	return (struct cpu_info *)((sp | (STACK_SIZE - 1)) + 1) - 1;
 }
-#define current (cpu_info()->curr)
+#define current	     (cpu_info()->curr)
 #define guest_regs() (&cpu_info()->regs)
-#define smp_cpu() ((unsigned int)cpu_info()->cpu)
+#define smp_cpu()    ((unsigned int)cpu_info()->cpu)
 
 #endif

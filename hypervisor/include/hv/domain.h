@@ -128,7 +128,8 @@ struct domain {
 	struct timer watchdog[2];
 	uint32_t watchdog_inuse;
 	struct domain *target;
-	cpumask_t dirty_cpumask; /* CPUs on which some vcpu of it runs or ran last: TLB flushes go there */
+	cpumask_t
+		dirty_cpumask; /* CPUs on which some vcpu of it runs or ran last: TLB flushes go there */
 	struct pv_domain pv;
 };
 
@@ -148,7 +149,8 @@ void domain_init(void);
  * New domain, paused (controller_pause_count 1), without vcpus or memory. cfg as in XEN_DOMCTL_createdomain.
  * 0 and *out with one reference for the caller (the domain's own existence holds another), or -XEN_EINVAL, -XEN_EEXIST, -XEN_ENOMEM.
  */
-int domain_create(domid_t id, const struct xen_domctl_createdomain *cfg, bool privileged, struct domain **out);
+int domain_create(domid_t id, const struct xen_domctl_createdomain *cfg, bool privileged,
+		  struct domain **out);
 /* Vcpu `id` of d, down, not initialised. NULL: out of memory. */
 struct vcpu *vcpu_create(struct domain *d, unsigned int id);
 /* Reference by id; DOMID_SELF is the caller's business. NULL when there is none. */
@@ -185,8 +187,8 @@ void domain_getinfo(struct domain *d, struct xen_domctl_getdomaininfo *out);
 /* Arm a watchdog (id 0: a new one), poke it (timeout in seconds) or drop it (timeout 0): SCHEDOP_watchdog. */
 long domain_watchdog(struct domain *d, uint32_t id, uint32_t timeout);
 
-#define for_each_vcpu(d, v)                                                       \
-	for (unsigned int vi_ = 0; vi_ < (d)->max_vcpus; vi_++)                   \
+#define for_each_vcpu(d, v)                                     \
+	for (unsigned int vi_ = 0; vi_ < (d)->max_vcpus; vi_++) \
 		if (((v) = (d)->vcpu[vi_]) != NULL)
 
 static inline bool is_pv_guest(const struct domain *d)

@@ -12,7 +12,8 @@ struct domain;
 struct vcpu;
 
 int evtchn_init(struct domain *d, uint32_t max_ports); /* 0, -XEN_ENOMEM */
-int evtchn_destroy(struct domain *d); /* close all ports of a dying domain; 0 or -XEN_ERESTART: call again */
+int evtchn_destroy(
+	struct domain *d); /* close all ports of a dying domain; 0 or -XEN_ERESTART: call again */
 void evtchn_free(struct domain *d);
 void evtchn_vcpu_init(struct vcpu *v);
 void evtchn_vcpu_destroy(struct vcpu *v);

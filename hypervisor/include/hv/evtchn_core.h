@@ -52,9 +52,9 @@ struct evtchn {
 };
 
 #define EVTCHN_CHUNK_SHIFT 7 /* 128 ports of 32 bytes: a page */
-#define EVTCHN_CHUNK (1u << EVTCHN_CHUNK_SHIFT)
-#define EVTCHN_SMALL_DIR 32 /* 4096 ports */
-#define EVTCHN_BIG_DIR 1024 /* 131072 ports */
+#define EVTCHN_CHUNK	   (1u << EVTCHN_CHUNK_SHIFT)
+#define EVTCHN_SMALL_DIR   32 /* 4096 ports */
+#define EVTCHN_BIG_DIR	   1024 /* 131072 ports */
 
 /* Embedded in struct domain. Changed under event_lock. */
 struct evtchn_domain {
@@ -97,10 +97,11 @@ void evtchn_use_big_dir(struct evtchn_domain *t, struct evtchn **dir);
 
 /* Moves; the caller holds the locks and has checked that they are legal (asserted). */
 void evtchn_open_unbound(struct evtchn_domain *t, struct evtchn *c, uint16_t remote);
-void evtchn_open_bound(struct evtchn_domain *t, struct evtchn *c, enum evtchn_state state, uint32_t what);
+void evtchn_open_bound(struct evtchn_domain *t, struct evtchn *c, enum evtchn_state state,
+		       uint32_t what);
 /* lc (free, of ld) and rc (unbound, of rd) become each other's ends. */
-void evtchn_connect(struct evtchn_domain *lt, struct evtchn *lc, struct domain *ld, struct evtchn *rc,
-		    struct domain *rd);
+void evtchn_connect(struct evtchn_domain *lt, struct evtchn *lc, struct domain *ld,
+		    struct evtchn *rc, struct domain *rd);
 /* The peer of an interdomain channel closed by domain `by`: unbound for that domain. */
 void evtchn_peer_closed(struct evtchn *c, uint16_t by);
 void evtchn_set_free(struct evtchn_domain *t, struct evtchn *c);

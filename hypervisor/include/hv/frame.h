@@ -42,19 +42,19 @@ struct frame {
 #define FRAME_NIL 0xffffffffu
 
 #define FC_ALLOCATED 0x80000000u
-#define FC_HVPAGE 0x40000000u
-#define FC_BROKEN 0x20000000u
-#define FC_COUNT 0x0fffffffu
+#define FC_HVPAGE    0x40000000u
+#define FC_BROKEN    0x20000000u
+#define FC_COUNT     0x0fffffffu
 
 enum frame_type { FT_NONE, FT_WRITABLE, FT_L1, FT_L2, FT_L3, FT_L4, FT_DESC };
 
-#define FT_SHIFT 28
-#define FT_MASK 0xf0000000UL
+#define FT_SHIFT     28
+#define FT_MASK	     0xf0000000UL
 #define FT_VALIDATED 0x08000000UL
-#define FT_PINNED 0x04000000UL
-#define FT_PARTIAL 0x02000000UL
-#define FT_LOCKED 0x01000000UL
-#define FT_COUNT 0x00ffffffUL
+#define FT_PINNED    0x04000000UL
+#define FT_PARTIAL   0x02000000UL
+#define FT_LOCKED    0x01000000UL
+#define FT_COUNT     0x00ffffffUL
 #define FT_AUX_SHIFT 32
 
 extern uint64_t max_frame; /* one past the highest frame with a record */

@@ -35,10 +35,12 @@ static inline long copy_to_guest(guest_ptr_t p, const void *src, uint64_t bytes)
 	return 0;
 }
 /* Element i of an array in guest memory. */
-#define copy_array_from_guest(dst, p, i, n) \
-	copy_from_guest((dst), guest_ptr((p).va + (uint64_t)(i) * sizeof(*(dst))), (uint64_t)(n) * sizeof(*(dst)))
-#define copy_array_to_guest(p, i, src, n) \
-	copy_to_guest(guest_ptr((p).va + (uint64_t)(i) * sizeof(*(src))), (src), (uint64_t)(n) * sizeof(*(src)))
+#define copy_array_from_guest(dst, p, i, n)                                        \
+	copy_from_guest((dst), guest_ptr((p).va + (uint64_t)(i) * sizeof(*(dst))), \
+			(uint64_t)(n) * sizeof(*(dst)))
+#define copy_array_to_guest(p, i, src, n)                                        \
+	copy_to_guest(guest_ptr((p).va + (uint64_t)(i) * sizeof(*(src))), (src), \
+		      (uint64_t)(n) * sizeof(*(src)))
 /* From a XEN_GUEST_HANDLE field of an ABI structure. */
 #define guest_handle(h) guest_ptr((uint64_t)(h).p)
 

@@ -26,12 +26,12 @@
 #include <xen/sysctl.h>
 
 /* SUBOP flags */
-#define HC_IN BIT(0) /* copy the argument in before */
-#define HC_OUT BIT(1) /* copy it out after, when the result is >= 0 */
+#define HC_IN	      BIT(0) /* copy the argument in before */
+#define HC_OUT	      BIT(1) /* copy it out after, when the result is >= 0 */
 #define HC_OUT_ALWAYS BIT(2) /* copy it out whatever the result */
-#define HC_PRIV BIT(3) /* the privileged domain only: else -XEN_EPERM */
-#define HC_RESTART BIT(4) /* may return hypercall_continue() */
-#define HC_NOARG BIT(5) /* takes no argument: the handler gets NULL */
+#define HC_PRIV	      BIT(3) /* the privileged domain only: else -XEN_EPERM */
+#define HC_RESTART    BIT(4) /* may return hypercall_continue() */
+#define HC_NOARG      BIT(5) /* takes no argument: the handler gets NULL */
 
 struct subop {
 	long (*fn)(void *arg);
@@ -53,11 +53,11 @@ bool in_multicall(void);
 
 /* Prototypes of all handlers, from the table. */
 #define HYPERCALL(nr, handler, nargs) HC_PROTO_##nargs(handler);
-#define HC_PROTO_0(h) long h(void)
-#define HC_PROTO_1(h) long h(unsigned long a)
-#define HC_PROTO_2(h) long h(unsigned long a, unsigned long b)
-#define HC_PROTO_3(h) long h(unsigned long a, unsigned long b, unsigned long c)
-#define HC_PROTO_4(h) long h(unsigned long a, unsigned long b, unsigned long c, unsigned long d)
+#define HC_PROTO_0(h)		      long h(void)
+#define HC_PROTO_1(h)		      long h(unsigned long a)
+#define HC_PROTO_2(h)		      long h(unsigned long a, unsigned long b)
+#define HC_PROTO_3(h)		      long h(unsigned long a, unsigned long b, unsigned long c)
+#define HC_PROTO_4(h)		      long h(unsigned long a, unsigned long b, unsigned long c, unsigned long d)
 #define HC_PROTO_5(h) \
 	long h(unsigned long a, unsigned long b, unsigned long c, unsigned long d, unsigned long e)
 #define SUBOP(table, cmd, handler, type, flags) long handler(type *arg);

@@ -40,7 +40,8 @@ void pirq_domain_destroy(struct domain *d);
  * use), -XEN_EINVAL (out of range), -XEN_ENOSPC. event_lock of d.
  */
 int pirq_map(struct domain *d, int pirq, unsigned int irq);
-int pirq_unmap(struct domain *d, uint32_t pirq); /* also unbinds, frees a message; -XEN_EINVAL when not mapped */
+int pirq_unmap(struct domain *d,
+	       uint32_t pirq); /* also unbinds, frees a message; -XEN_EINVAL when not mapped */
 int pirq_to_irq(struct domain *d, uint32_t pirq); /* -1: not mapped */
 void irq_free_msi(unsigned int irq); /* from irq_alloc_msi(), nobody bound; frees the message too */
 /* A number without a use, below nr_gsis for a line, above for a message. -XEN_ENOSPC. event_lock of d. */

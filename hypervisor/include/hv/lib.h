@@ -9,7 +9,8 @@
 #include <xen/errno.h>
 
 /* Xen's error numbers: XEN_EINVAL and so on come from <xen/errno.h>. */
-#define XEN_ERESTART 85 /* the same list, for internal use: to be called again; never shown to a guest */
+#define XEN_ERESTART \
+	85 /* the same list, for internal use: to be called again; never shown to a guest */
 
 enum loglevel { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
@@ -21,9 +22,9 @@ void hv_log(enum loglevel level, const char *fmt, ...) __printf(2, 3);
 /* The same about a domain's doings, filtered by guest_loglvl= and rate-limited. */
 void guest_log(enum loglevel level, const char *fmt, ...) __printf(2, 3);
 
-#define log_err(...) hv_log(LOG_ERR, __VA_ARGS__)
-#define log_warn(...) hv_log(LOG_WARN, __VA_ARGS__)
-#define log_info(...) hv_log(LOG_INFO, __VA_ARGS__)
+#define log_err(...)   hv_log(LOG_ERR, __VA_ARGS__)
+#define log_warn(...)  hv_log(LOG_WARN, __VA_ARGS__)
+#define log_info(...)  hv_log(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) hv_log(LOG_DEBUG, __VA_ARGS__)
 
 /*
@@ -38,13 +39,14 @@ void hv_panic(const char *fmt, ...) __printf(1, 2) __noreturn;
 
 /* The same for an exception of our own code: shows the registers saved in regs. */
 struct cpu_user_regs;
-void hv_panic_regs(const struct cpu_user_regs *regs, const char *fmt, ...) __printf(2, 3) __noreturn;
+void hv_panic_regs(const struct cpu_user_regs *regs, const char *fmt, ...)
+	__printf(2, 3) __noreturn;
 /* Addresses on the stack from sp up that lie in our code; at most `n` lines. */
 void stack_trace(uint64_t sp, unsigned int n);
 
-#define BUG_ON(c)                                                                           \
-	do {                                                                                \
-		if (unlikely(c))                                                            \
+#define BUG_ON(c)                                                                          \
+	do {                                                                               \
+		if (unlikely(c))                                                           \
 			hv_panic("%s:%d: invariant broken: %s\n", __FILE__, __LINE__, #c); \
 	} while (0)
 #define ASSERT(c) BUG_ON(!(c))

@@ -10,18 +10,18 @@
 struct domain;
 struct vcpu;
 
-#define PTE_P BIT(0)
-#define PTE_W BIT(1)
-#define PTE_U BIT(2)
-#define PTE_PWT BIT(3)
-#define PTE_PCD BIT(4)
-#define PTE_A BIT(5)
-#define PTE_D BIT(6)
-#define PTE_PS BIT(7)
-#define PTE_PAT BIT(7)
-#define PTE_G BIT(8)
-#define PTE_AVAIL (BIT(9) | BIT(10) | BIT(11))
-#define PTE_NX BIT(63)
+#define PTE_P	     BIT(0)
+#define PTE_W	     BIT(1)
+#define PTE_U	     BIT(2)
+#define PTE_PWT	     BIT(3)
+#define PTE_PCD	     BIT(4)
+#define PTE_A	     BIT(5)
+#define PTE_D	     BIT(6)
+#define PTE_PS	     BIT(7)
+#define PTE_PAT	     BIT(7)
+#define PTE_G	     BIT(8)
+#define PTE_AVAIL    (BIT(9) | BIT(10) | BIT(11))
+#define PTE_NX	     BIT(63)
 #define PTE_MFN_MASK 0x000ffffffffff000UL
 
 static inline mfn_t pte_mfn(uint64_t e)
@@ -38,7 +38,8 @@ static inline unsigned int pt_index(uint64_t va, unsigned int level) /* level 1.
 }
 
 /* ---- the hypervisor's own tables (x86/boot/paging.c) */
-extern uint64_t idle_l4[512]; /* the table of idle CPUs; slots 256..271 are the model for all others */
+extern uint64_t
+	idle_l4[512]; /* the table of idle CPUs; slots 256..271 are the model for all others */
 /* Map [pa, pa+bytes) into the vmap area, uncached when asked. Never unmapped by devices. NULL: no room. */
 void *ioremap(uint64_t pa, uint64_t bytes, bool uncached);
 void iounmap(void *va, uint64_t bytes);

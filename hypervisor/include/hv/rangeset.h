@@ -13,11 +13,13 @@ extern void (*rangeset_free)(void *p);
 
 struct rangeset *rangeset_new(void); /* NULL: out of memory */
 void rangeset_destroy(struct rangeset *r); /* NULL is fine */
-int rangeset_add(struct rangeset *r, uint64_t s, uint64_t e); /* 0, -XEN_ENOMEM, -XEN_EINVAL when s > e */
+int rangeset_add(struct rangeset *r, uint64_t s,
+		 uint64_t e); /* 0, -XEN_ENOMEM, -XEN_EINVAL when s > e */
 int rangeset_remove(struct rangeset *r, uint64_t s, uint64_t e); /* the same; unchanged on error */
 bool rangeset_contains(const struct rangeset *r, uint64_t s, uint64_t e);
 bool rangeset_overlaps(const struct rangeset *r, uint64_t s, uint64_t e);
 /* Call fn for each range, ascending, until it returns non-zero; that value. */
-int rangeset_walk(const struct rangeset *r, int (*fn)(uint64_t s, uint64_t e, void *arg), void *arg);
+int rangeset_walk(const struct rangeset *r, int (*fn)(uint64_t s, uint64_t e, void *arg),
+		  void *arg);
 
 #endif

@@ -16,8 +16,8 @@ struct vcpu;
 
 /* vcpu->pause_flags */
 #define VPF_BLOCKED BIT(0) /* SCHEDOP_block, poll: until an event */
-#define VPF_DOWN BIT(1) /* VCPUOP_down or not yet up */
-#define VPF_POLL BIT(2) /* in SCHEDOP_poll */
+#define VPF_DOWN    BIT(1) /* VCPUOP_down or not yet up */
+#define VPF_POLL    BIT(2) /* in SCHEDOP_poll */
 
 void sched_init(void); /* boot CPU, before domains */
 void sched_init_cpu(unsigned int cpu); /* each CPU as it comes up; makes its idle vcpu current */

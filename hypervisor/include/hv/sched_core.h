@@ -18,11 +18,11 @@
 #include <hv/types.h>
 
 #define SCHED_WEIGHT_DEFAULT 256
-#define SCHED_MARGIN 3000000 /* ns of weight 256 */
-#define SCHED_BONUS 6000000
-#define SCHED_SLICE_MIN 500000
-#define SCHED_SLICE_MAX 10000000
-#define SCHED_CAP_PERIOD 10000000
+#define SCHED_MARGIN	     3000000 /* ns of weight 256 */
+#define SCHED_BONUS	     6000000
+#define SCHED_SLICE_MIN	     500000
+#define SCHED_SLICE_MAX	     10000000
+#define SCHED_CAP_PERIOD     10000000
 
 /* Embedded in struct domain. Weight and cap may be written at any time. */
 struct sched_domain {

@@ -84,7 +84,8 @@ static void show_overhead(void)
 		if (boot_info.e820[i].type == E820_RAM)
 			ram += boot_info.e820[i].size;
 	rest = (heap_free_pages() + dom0->tot_pages) << PAGE_SHIFT;
-	log_info("memory: the hypervisor keeps %lu KiB of %lu MiB\n", (ram - rest) >> 10, ram >> 20);
+	log_info("memory: the hypervisor keeps %lu KiB of %lu MiB\n", (ram - rest) >> 10,
+		 ram >> 20);
 }
 
 /* Outside .init: that is gone when this returns. */

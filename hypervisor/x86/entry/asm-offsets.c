@@ -3,7 +3,7 @@
 
 #include <hv/domain.h>
 
-#define DEF(name, value) asm volatile("\n#DEF " #name " %0" ::"i"(value))
+#define DEF(name, value)	asm volatile("\n#DEF " #name " %0" ::"i"(value))
 #define OFF(name, type, member) DEF(name, offsetof(type, member))
 
 void asm_offsets(void);

@@ -8,7 +8,7 @@
 #include <hv/x86/entry.h>
 
 #define STUB_VIRT(cpu) (VMAP_VIRT + VMAP_SIZE - ((cpu) + 1UL) * PAGE_SIZE)
-#define FMASK_BITS                                                                        \
+#define FMASK_BITS                                                                         \
 	(X86_EFLAGS_TF | X86_EFLAGS_IF | X86_EFLAGS_DF | X86_EFLAGS_IOPL | X86_EFLAGS_NT | \
 	 X86_EFLAGS_AC)
 

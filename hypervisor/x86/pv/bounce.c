@@ -17,8 +17,7 @@
 #include <hv/x86/cpu.h>
 #include <hv/x86/entry.h>
 
-#define RFLAGS_CLEAR \
-	(X86_EFLAGS_AC | X86_EFLAGS_VM | X86_EFLAGS_RF | X86_EFLAGS_NT | X86_EFLAGS_TF)
+#define RFLAGS_CLEAR (X86_EFLAGS_AC | X86_EFLAGS_VM | X86_EFLAGS_RF | X86_EFLAGS_NT | X86_EFLAGS_TF)
 
 static void enter_kernel_mode(struct vcpu *v)
 {
@@ -51,12 +50,13 @@ bool pv_bounce(struct vcpu *v, uint64_t rip, unsigned int flags, uint32_t error_
 	*f++ = r->ss;
 	sp = (sp & ~15UL) - (uint64_t)(f - frame) * 8;
 	if (unlikely(!rip)) {
-		domain_crash(v->domain, "vcpu %u: no handler for the trap at rip %016lx\n", v->id, r->rip);
+		domain_crash(v->domain, "vcpu %u: no handler for the trap at rip %016lx\n", v->id,
+			     r->rip);
 		return false;
 	}
 	if (unlikely(copy_to_guest(guest_ptr(sp), frame, (uint64_t)(f - frame) * 8))) {
-		domain_crash(v->domain, "vcpu %u: kernel stack %016lx cannot take a trap frame\n", v->id,
-			     sp);
+		domain_crash(v->domain, "vcpu %u: kernel stack %016lx cannot take a trap frame\n",
+			     v->id, sp);
 		return false;
 	}
 	if (flags & TBF_INTERRUPT)

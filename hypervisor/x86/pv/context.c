@@ -61,11 +61,11 @@ void pv_debug_reload(const struct vcpu *v)
 }
 
 /* ---- a guest's whole CPU state */
-#define READ_SEL(reg)                                       \
-	({                                                  \
-		uint16_t s_;                                \
+#define READ_SEL(reg)                                           \
+	({                                                      \
+		uint16_t s_;                                    \
 		asm volatile("movw %%" #reg ", %0" : "=r"(s_)); \
-		s_;                                         \
+		s_;                                             \
 	})
 
 void pv_save(struct vcpu *v)

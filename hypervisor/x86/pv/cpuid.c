@@ -10,22 +10,23 @@
 #define B(n) (1u << (n))
 
 /* Leaf 1: what needs ring 0, an APIC of one's own, or state that is not switched. */
-#define L1_ECX_HIDDEN \
+#define L1_ECX_HIDDEN                                                                             \
 	(B(2) | B(3) | B(4) | B(5) | B(6) | B(7) | B(8) | B(10) | B(14) | B(15) | B(17) | B(18) | \
 	 B(21) | B(24))
-#define L1_EDX_HIDDEN (B(1) | B(3) | B(12) | B(13) | B(17) | B(18) | B(21) | B(29) | B(30) | B(31))
+#define L1_EDX_HIDDEN	  (B(1) | B(3) | B(12) | B(13) | B(17) | B(18) | B(21) | B(29) | B(30) | B(31))
 #define L1_ECX_HYPERVISOR B(31)
-#define L1_ECX_OSXSAVE B(27)
-#define L1_EDX_MTRR B(12)
-#define L1_EDX_ACPI B(22)
+#define L1_ECX_OSXSAVE	  B(27)
+#define L1_EDX_MTRR	  B(12)
+#define L1_EDX_ACPI	  B(22)
 /* Leaf 7: SGX, TSC_ADJUST, HLE, SMEP, INVPCID, RTM, PQM, MPX, PQE, SMAP, PT; UMIP, PKU, WAITPKG, CET, LA57, PKS ... */
 #define L7_EBX_HIDDEN \
 	(B(1) | B(2) | B(4) | B(7) | B(10) | B(11) | B(12) | B(14) | B(15) | B(20) | B(25))
-#define L7_ECX_SHOWN (B(1) | B(6) | B(8) | B(9) | B(10) | B(11) | B(12) | B(14) | B(22) | B(25) | B(27))
-#define L7_EDX_SHOWN (B(2) | B(3) | B(4) | B(8) | B(14))
+#define L7_ECX_SHOWN \
+	(B(1) | B(6) | B(8) | B(9) | B(10) | B(11) | B(12) | B(14) | B(22) | B(25) | B(27))
+#define L7_EDX_SHOWN  (B(2) | B(3) | B(4) | B(8) | B(14))
 #define L71_EAX_SHOWN (B(4) | B(5))
-#define E1_ECX_SHOWN (B(0) | B(5) | B(6) | B(7) | B(8) | B(11) | B(16) | B(21))
-#define E1_EDX_SHOWN (B(11) | B(20) | B(22) | B(25) | B(27) | B(29) | B(30) | B(31))
+#define E1_ECX_SHOWN  (B(0) | B(5) | B(6) | B(7) | B(8) | B(11) | B(16) | B(21))
+#define E1_EDX_SHOWN  (B(11) | B(20) | B(22) | B(25) | B(27) | B(29) | B(30) | B(31))
 
 static struct cpuid hypervisor_leaf(const struct vcpu *v, uint32_t n, uint32_t sub)
 {
@@ -96,8 +97,8 @@ static void basic_leaf(struct vcpu *v, struct cpuid *r, uint32_t leaf, uint32_t 
 		else
 			/* On from the start: kernels take its absence for "XSAVE is forbidden here". */
 			r->c |= L1_ECX_OSXSAVE;
-		r->d &= ~(v->domain->is_hardware ? L1_EDX_HIDDEN & ~L1_EDX_MTRR :
-						   L1_EDX_HIDDEN | L1_EDX_ACPI);
+		r->d &= ~(v->domain->is_hardware ? L1_EDX_HIDDEN & ~L1_EDX_MTRR
+						 : L1_EDX_HIDDEN | L1_EDX_ACPI);
 		break;
 	case 7:
 		if (sub == 0) {

@@ -8,13 +8,13 @@
 #include <hv/x86/cpu.h>
 #include <hv/x86/desc.h>
 
-#define MAX_GDT_ENTRIES (HV_GDT_PAGE * 512)
-#define DESC_PRESENT 0x8000u
-#define DESC_DPL 0x6000u
+#define MAX_GDT_ENTRIES	  (HV_GDT_PAGE * 512)
+#define DESC_PRESENT	  0x8000u
+#define DESC_DPL	  0x6000u
 #define DESC_CODE_OR_DATA 0x1000u
-#define DESC_TYPE 0x0f00u
-#define DESC_CALL_GATE 0x0c00u
-#define WINDOW_PTE (PTE_P | PTE_W | PTE_A | PTE_D | PTE_NX)
+#define DESC_TYPE	  0x0f00u
+#define DESC_CALL_GATE	  0x0c00u
+#define WINDOW_PTE	  (PTE_P | PTE_W | PTE_A | PTE_D | PTE_NX)
 
 /* A gate's target: the guest's part of the GDT, its LDT, or the flat code segments. */
 static bool gate_selector_ok(uint16_t sel)
@@ -40,7 +40,8 @@ bool descriptor_fix(uint64_t *desc)
 	}
 	if (!(hi & DESC_TYPE))
 		return true;
-	if ((hi & DESC_TYPE) != DESC_CALL_GATE || (hi & 0xff) || !gate_selector_ok((uint16_t)(lo >> 16)))
+	if ((hi & DESC_TYPE) != DESC_CALL_GATE || (hi & 0xff) ||
+	    !gate_selector_ok((uint16_t)(lo >> 16)))
 		return false;
 	*desc &= ~((uint64_t)DESC_PRESENT << 32);
 	return true;

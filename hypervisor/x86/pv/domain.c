@@ -12,15 +12,14 @@
 #include <hv/x86/cpu.h>
 
 #define FPU_LEGACY_BYTES 512
-#define FPU_IMAGE_MIN (512u + 64u) /* with the XSAVE header */
-#define FCW_DEFAULT 0x37f
-#define MXCSR_DEFAULT 0x1f80
-#define CR4_GUEST (CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_MCE | CR4_DE)
+#define FPU_IMAGE_MIN	 (512u + 64u) /* with the XSAVE header */
+#define FCW_DEFAULT	 0x37f
+#define MXCSR_DEFAULT	 0x1f80
+#define CR4_GUEST	 (CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_MCE | CR4_DE)
 
 unsigned int pv_fpu_bytes(void)
 {
-	return cpu.xsave ? MAX(cpu.xsave_size, FPU_IMAGE_MIN) :
-			   FPU_LEGACY_BYTES;
+	return cpu.xsave ? MAX(cpu.xsave_size, FPU_IMAGE_MIN) : FPU_LEGACY_BYTES;
 }
 
 static unsigned int fpu_order(void)
@@ -89,8 +88,8 @@ static bool context_ok(const struct vcpu *v, const struct vcpu_guest_context *c)
 		return false;
 	if ((c->ctrlreg[1] & 1) && !mfn_valid(mfn(c->ctrlreg[1] >> PAGE_SHIFT)))
 		return false;
-	if (c->gdt_ents > HV_GDT_PAGE * 512 || c->ldt_ents > 8192 || (c->ldt_base & (PAGE_SIZE - 1)) ||
-	    (c->ldt_ents && !guest_addr_ok(c->ldt_base)))
+	if (c->gdt_ents > HV_GDT_PAGE * 512 || c->ldt_ents > 8192 ||
+	    (c->ldt_base & (PAGE_SIZE - 1)) || (c->ldt_ents && !guest_addr_ok(c->ldt_base)))
 		return false;
 	return !v->is_idle;
 }
@@ -100,7 +99,8 @@ static void sanitise_regs(struct cpu_user_regs *r)
 {
 	r->cs = sel_guest(r->cs);
 	r->ss = r->ss ? sel_guest(r->ss) : 0;
-	r->rflags &= ~(X86_EFLAGS_IOPL | X86_EFLAGS_VM | X86_EFLAGS_NT | X86_EFLAGS_VIF | X86_EFLAGS_VIP);
+	r->rflags &= ~(X86_EFLAGS_IOPL | X86_EFLAGS_VM | X86_EFLAGS_NT | X86_EFLAGS_VIF |
+		       X86_EFLAGS_VIP);
 	r->rflags |= X86_EFLAGS_IF | BIT(1);
 	r->entry_vector = 0;
 	r->error_code = 0;
@@ -220,8 +220,10 @@ void pv_get_context(struct vcpu *v, struct vcpu_guest_context *c)
  */
 void hypercall_page_fill(void *page)
 {
-	static const uint8_t call[] = { 0x51, 0x41, 0x53, 0xb8, 0, 0, 0, 0, 0x0f, 0x05, 0x41, 0x5b, 0x59, 0xc3 };
-	static const uint8_t iret[] = { 0x51, 0x41, 0x53, 0x50, 0xb8, __HYPERVISOR_iret, 0, 0, 0, 0x0f, 0x05 };
+	static const uint8_t call[] = { 0x51, 0x41, 0x53, 0xb8, 0,    0,    0,
+					0,    0x0f, 0x05, 0x41, 0x5b, 0x59, 0xc3 };
+	static const uint8_t iret[] = { 0x51, 0x41, 0x53, 0x50, 0xb8, __HYPERVISOR_iret,
+					0,    0,    0,	  0x0f, 0x05 };
 
 	memset(page, 0xcc, PAGE_SIZE);
 	for (unsigned int i = 0; i < PAGE_SIZE / 32; i++) {

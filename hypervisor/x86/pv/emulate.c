@@ -136,7 +136,8 @@ static bool iobitmap_ok(const struct vcpu *v, unsigned int port, unsigned int by
 		return false;
 	if (copy_from_guest(b, guest_ptr((uint64_t)v->pv.iobmp + port / 8), 2))
 		return false;
-	return !((((unsigned int)b[0] | ((unsigned int)b[1] << 8)) >> (port & 7)) & ((1u << bytes) - 1));
+	return !((((unsigned int)b[0] | ((unsigned int)b[1] << 8)) >> (port & 7)) &
+		 ((1u << bytes) - 1));
 }
 
 static bool port_allowed(const struct domain *d, unsigned int port, unsigned int bytes)
@@ -194,7 +195,8 @@ static void set_low(uint64_t *reg, unsigned int bytes, uint32_t val)
 }
 
 /* ins, outs; with rep until the count is 0 or other work waits (then the instruction is taken up again). */
-static bool emulate_string_io(struct vcpu *v, struct cpu_user_regs *regs, struct insn *i, uint8_t op)
+static bool emulate_string_io(struct vcpu *v, struct cpu_user_regs *regs, struct insn *i,
+			      uint8_t op)
 {
 	unsigned int bytes = !(op & 1) ? 1 : i->opsize ? 2 : 4, port = regs->rdx & 0xffff;
 	uint64_t step = regs->rflags & X86_EFLAGS_DF ? -(uint64_t)bytes : bytes;

@@ -271,12 +271,14 @@ long hc_iret(void)
 	struct iret_context f;
 
 	if (copy_from_guest(&f, guest_ptr(r->rsp), sizeof(f))) {
-		domain_crash(v->domain, "vcpu %u: iret frame at %016lx cannot be read\n", v->id, r->rsp);
+		domain_crash(v->domain, "vcpu %u: iret frame at %016lx cannot be read\n", v->id,
+			     r->rsp);
 		return 0;
 	}
 	if ((f.cs & 3) == 3) {
 		if (!v->pv.cr3_user) {
-			domain_crash(v->domain, "vcpu %u: return to user mode without user page tables\n",
+			domain_crash(v->domain,
+				     "vcpu %u: return to user mode without user page tables\n",
 				     v->id);
 			return 0;
 		}

@@ -4,17 +4,17 @@
 #include <hv/domain.h>
 #include <hv/x86/cpu.h>
 
-#define MSR_TSC 0x10
+#define MSR_TSC		  0x10
 #define MSR_PLATFORM_INFO 0xce
 #define MSR_MISC_FEATURES 0x140
-#define MSR_MISC_ENABLE 0x1a0
-#define MSR_UCODE_REV 0x8b
-#define MSR_MCG_CAP 0x179
-#define MSR_MCG_STATUS 0x17a
-#define MSR_MC0_CTL 0x400
-#define MC_BANKS 2 /* virtual machine-check banks, in which nothing ever happens */
-#define MSR_HWCR 0xc0010015u
-#define MSR_DE_CFG 0xc0011029u
+#define MSR_MISC_ENABLE	  0x1a0
+#define MSR_UCODE_REV	  0x8b
+#define MSR_MCG_CAP	  0x179
+#define MSR_MCG_STATUS	  0x17a
+#define MSR_MC0_CTL	  0x400
+#define MC_BANKS	  2 /* virtual machine-check banks, in which nothing ever happens */
+#define MSR_HWCR	  0xc0010015u
+#define MSR_DE_CFG	  0xc0011029u
 
 bool pv_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *val)
 {

@@ -10,9 +10,9 @@
 #include <hv/x86/cpu.h>
 #include <hv/x86/entry.h>
 
-#define PFEC_P 1u
-#define PFEC_W 2u
-#define PFEC_U 4u
+#define PFEC_P	  1u
+#define PFEC_W	  2u
+#define PFEC_U	  4u
 #define PFEC_RSVD 8u
 
 enum {
@@ -37,8 +37,9 @@ enum {
 	X_CP = 21,
 };
 
-#define ERRCODE_VECTORS \
-	(BIT(X_DF) | BIT(X_TS) | BIT(X_NP) | BIT(X_SS) | BIT(X_GP) | BIT(X_PF) | BIT(X_AC) | BIT(X_CP))
+#define ERRCODE_VECTORS                                                                      \
+	(BIT(X_DF) | BIT(X_TS) | BIT(X_NP) | BIT(X_SS) | BIT(X_GP) | BIT(X_PF) | BIT(X_AC) | \
+	 BIT(X_CP))
 
 /* The CPU read a descriptor from this CPU's LDT window, where pages appear on first use. */
 static bool ldt_window_fault(struct vcpu *v, uint64_t addr)
@@ -64,7 +65,8 @@ static void guest_page_fault(struct vcpu *v, struct cpu_user_regs *regs)
 			return;
 		if (v->pv.kernel_mode && mmio_ro_fault(v, addr, regs))
 			return;
-	} else if (v->pv.kernel_mode && (err & (PFEC_P | PFEC_W | PFEC_RSVD)) == (PFEC_P | PFEC_W)) {
+	} else if (v->pv.kernel_mode &&
+		   (err & (PFEC_P | PFEC_W | PFEC_RSVD)) == (PFEC_P | PFEC_W)) {
 		if (ptwr_fault(v, addr, regs))
 			return;
 	}
@@ -155,11 +157,26 @@ void guest_exception(struct cpu_user_regs *regs)
 }
 
 static const char *const exception_name[] = {
-	"#DE divide error",	"#DB debug",	       "NMI",		    "#BP breakpoint",
-	"#OF overflow",		"#BR bound range",     "#UD invalid opcode", "#NM device not available",
-	"#DF double fault",	"coprocessor overrun", "#TS invalid TSS",   "#NP segment not present",
-	"#SS stack fault",	"#GP general protection", "#PF page fault", "reserved",
-	"#MF x87 error",	"#AC alignment check", "#MC machine check", "#XM SIMD error",
+	"#DE divide error",
+	"#DB debug",
+	"NMI",
+	"#BP breakpoint",
+	"#OF overflow",
+	"#BR bound range",
+	"#UD invalid opcode",
+	"#NM device not available",
+	"#DF double fault",
+	"coprocessor overrun",
+	"#TS invalid TSS",
+	"#NP segment not present",
+	"#SS stack fault",
+	"#GP general protection",
+	"#PF page fault",
+	"reserved",
+	"#MF x87 error",
+	"#AC alignment check",
+	"#MC machine check",
+	"#XM SIMD error",
 };
 
 /* The hypervisor's own fault: expected ones go on where the exception table says, the rest is the end. */
@@ -172,7 +189,8 @@ void hv_exception(struct cpu_user_regs *regs)
 		uint64_t base = LDT_WINDOW(smp_cpu()), addr = read_cr2();
 
 		/* Loading a selector of a guest on its behalf read its LDT. */
-		if (addr >= base && addr < base + 16 * PAGE_SIZE && ldt_map_page(current, addr - base))
+		if (addr >= base && addr < base + 16 * PAGE_SIZE &&
+		    ldt_map_page(current, addr - base))
 			return;
 	}
 	to = extable_find(regs->rip);
@@ -202,5 +220,6 @@ void ist_exception(struct cpu_user_regs *regs)
 		return;
 	}
 	hv_panic_regs(regs, "%s, error code %04x, cr2 %016lx, rip %016lx, rsp %016lx\n",
-		      exception_name[regs->entry_vector], regs->error_code, read_cr2(), regs->rip, regs->rsp);
+		      exception_name[regs->entry_vector], regs->error_code, read_cr2(), regs->rip,
+		      regs->rsp);
 }
