@@ -99,7 +99,13 @@ static void setup(void)
 
 	memset(&page, 0, sizeof(page));
 	memset(&w, 0, sizeof(w));
-	memcpy(dir, "/tmp/console-" "XXX" "XXX", sizeof("/tmp/console-123456"));
+	strcpy(dir, "/tmp/console-"
+		    "X"
+		    "X"
+		    "X"
+		    "X"
+		    "X"
+		    "X");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	d = (struct consoled){ .ts = &ts, .gnttab = (void *)&d, .log_dir = dir };
 	w.store = true;

@@ -57,6 +57,17 @@ void l1_put_slow(uint64_t e)
 		ldt_invalidate(v);
 }
 
+bool l1_put_foreign(const struct frame *f, uint64_t e)
+{
+	const struct domain *d = current->domain;
+
+	if (READ_ONCE(f->owner) == DOMID_IO)
+		return false;
+	if ((e & PTE_W) && !d->is_privileged && !d->is_idle)
+		tlb_flush_mask(d->dirty_cpumask);
+	return true;
+}
+
 int l1_replace(struct domain *d, struct domain *pg_owner, uint64_t *slot, uint64_t old,
 	       uint64_t new, enum pte_store how, int *delta)
 {

@@ -18,7 +18,8 @@ extern uint64_t apic_timer_khz; /* ticks per ms after the divider */
 
 void ioapic_init(void);
 /* Program a line. masked, level, active-low as given. */
-void ioapic_set(unsigned int gsi, uint8_t vector, unsigned int cpu, bool level, bool low, bool masked);
+void ioapic_set(unsigned int gsi, uint8_t vector, unsigned int cpu, bool level, bool low,
+		bool masked);
 void ioapic_mask(unsigned int gsi, bool masked);
 void ioapic_eoi(unsigned int gsi, uint8_t vector);
 /* Register `reg` of the I/O APIC at pa, for PHYSDEVOP_apic_read. False: there is none. */

@@ -5,59 +5,59 @@
 
 #include <hv/types.h>
 
-#define MSR_APIC_BASE 0x1b
-#define MSR_SYSENTER_CS 0x174
-#define MSR_SYSENTER_ESP 0x175
-#define MSR_SYSENTER_EIP 0x176
-#define MSR_PAT 0x277
-#define MSR_EFER 0xc0000080u
-#define MSR_STAR 0xc0000081u
-#define MSR_LSTAR 0xc0000082u
-#define MSR_CSTAR 0xc0000083u
-#define MSR_FMASK 0xc0000084u
-#define MSR_FS_BASE 0xc0000100u
-#define MSR_GS_BASE 0xc0000101u
+#define MSR_APIC_BASE	   0x1b
+#define MSR_SYSENTER_CS	   0x174
+#define MSR_SYSENTER_ESP   0x175
+#define MSR_SYSENTER_EIP   0x176
+#define MSR_PAT		   0x277
+#define MSR_EFER	   0xc0000080u
+#define MSR_STAR	   0xc0000081u
+#define MSR_LSTAR	   0xc0000082u
+#define MSR_CSTAR	   0xc0000083u
+#define MSR_FMASK	   0xc0000084u
+#define MSR_FS_BASE	   0xc0000100u
+#define MSR_GS_BASE	   0xc0000101u
 #define MSR_KERNEL_GS_BASE 0xc0000102u
-#define MSR_TSC_AUX 0xc0000103u
-#define EFER_SCE BIT(0)
-#define EFER_LME BIT(8)
-#define EFER_LMA BIT(10)
-#define EFER_NXE BIT(11)
-#define CR0_PE BIT(0)
-#define CR0_MP BIT(1)
-#define CR0_EM BIT(2)
-#define CR0_TS BIT(3)
-#define CR0_ET BIT(4)
-#define CR0_NE BIT(5)
-#define CR0_WP BIT(16)
-#define CR0_AM BIT(18)
-#define CR0_PG BIT(31)
-#define CR4_TSD BIT(2)
-#define CR4_DE BIT(3)
-#define CR4_PSE BIT(4)
-#define CR4_PAE BIT(5)
-#define CR4_MCE BIT(6)
-#define CR4_PGE BIT(7)
-#define CR4_PCE BIT(8)
-#define CR4_OSFXSR BIT(9)
-#define CR4_OSXMMEXCPT BIT(10)
-#define CR4_UMIP BIT(11)
-#define CR4_FSGSBASE BIT(16)
-#define CR4_PCIDE BIT(17)
-#define CR4_OSXSAVE BIT(18)
-#define CR4_SMEP BIT(20)
-#define CR4_SMAP BIT(21)
-#define X86_EFLAGS_TF BIT(8)
-#define X86_EFLAGS_IF BIT(9)
-#define X86_EFLAGS_DF BIT(10)
-#define X86_EFLAGS_IOPL (3UL << 12)
-#define X86_EFLAGS_NT BIT(14)
-#define X86_EFLAGS_RF BIT(16)
-#define X86_EFLAGS_VM BIT(17)
-#define X86_EFLAGS_AC BIT(18)
-#define X86_EFLAGS_VIF BIT(19)
-#define X86_EFLAGS_VIP BIT(20)
-#define X86_EFLAGS_ID BIT(21)
+#define MSR_TSC_AUX	   0xc0000103u
+#define EFER_SCE	   BIT(0)
+#define EFER_LME	   BIT(8)
+#define EFER_LMA	   BIT(10)
+#define EFER_NXE	   BIT(11)
+#define CR0_PE		   BIT(0)
+#define CR0_MP		   BIT(1)
+#define CR0_EM		   BIT(2)
+#define CR0_TS		   BIT(3)
+#define CR0_ET		   BIT(4)
+#define CR0_NE		   BIT(5)
+#define CR0_WP		   BIT(16)
+#define CR0_AM		   BIT(18)
+#define CR0_PG		   BIT(31)
+#define CR4_TSD		   BIT(2)
+#define CR4_DE		   BIT(3)
+#define CR4_PSE		   BIT(4)
+#define CR4_PAE		   BIT(5)
+#define CR4_MCE		   BIT(6)
+#define CR4_PGE		   BIT(7)
+#define CR4_PCE		   BIT(8)
+#define CR4_OSFXSR	   BIT(9)
+#define CR4_OSXMMEXCPT	   BIT(10)
+#define CR4_UMIP	   BIT(11)
+#define CR4_FSGSBASE	   BIT(16)
+#define CR4_PCIDE	   BIT(17)
+#define CR4_OSXSAVE	   BIT(18)
+#define CR4_SMEP	   BIT(20)
+#define CR4_SMAP	   BIT(21)
+#define X86_EFLAGS_TF	   BIT(8)
+#define X86_EFLAGS_IF	   BIT(9)
+#define X86_EFLAGS_DF	   BIT(10)
+#define X86_EFLAGS_IOPL	   (3UL << 12)
+#define X86_EFLAGS_NT	   BIT(14)
+#define X86_EFLAGS_RF	   BIT(16)
+#define X86_EFLAGS_VM	   BIT(17)
+#define X86_EFLAGS_AC	   BIT(18)
+#define X86_EFLAGS_VIF	   BIT(19)
+#define X86_EFLAGS_VIP	   BIT(20)
+#define X86_EFLAGS_ID	   BIT(21)
 
 static inline uint64_t rdmsr(uint32_t msr)
 {
@@ -74,15 +74,15 @@ static inline void wrmsr(uint32_t msr, uint64_t val)
 bool rdmsr_safe(uint32_t msr, uint64_t *val);
 bool wrmsr_safe(uint32_t msr, uint64_t val);
 
-#define DEFINE_CR(n)                                                   \
-	static inline uint64_t read_cr##n(void)                        \
-	{                                                              \
-		uint64_t v;                                            \
+#define DEFINE_CR(n)                                                     \
+	static inline uint64_t read_cr##n(void)                          \
+	{                                                                \
+		uint64_t v;                                              \
 		asm volatile("movq %%cr" #n ", %0" : "=r"(v)::"memory"); \
-		return v;                                              \
-	}                                                              \
-	static inline void write_cr##n(uint64_t v)                     \
-	{                                                              \
+		return v;                                                \
+	}                                                                \
+	static inline void write_cr##n(uint64_t v)                       \
+	{                                                                \
 		asm volatile("movq %0, %%cr" #n ::"r"(v) : "memory");    \
 	}
 DEFINE_CR(0)
@@ -152,7 +152,8 @@ static inline void cpu_relax(void)
 
 /* Features of the boot CPU that the hypervisor uses; set by cpu_init(). */
 struct cpu_features {
-	bool smep, smap, umip, fsgsbase, xsave, pcid, pge, page1gb, nx, x2apic, tsc_deadline, invtsc, rdtscp, xsaveopt;
+	bool smep, smap, umip, fsgsbase, xsave, pcid, pge, page1gb, nx, x2apic, tsc_deadline,
+		invtsc, rdtscp, xsaveopt;
 	uint64_t xcr0_mask; /* XCR0 bits offered to guests */
 	uint32_t xsave_size; /* bytes for that mask */
 	uint32_t phys_bits;

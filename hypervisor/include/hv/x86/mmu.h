@@ -144,12 +144,20 @@ static inline bool pte_store(uint64_t *slot, uint64_t old, uint64_t new, enum pt
 }
 /* Drop what a present L1 entry holds, when its frame's type is FT_DESC or such: the rest of l1_put(). */
 void l1_put_slow(uint64_t e);
+/*
+ * An entry for a frame that is not the current domain's is going. False: a device's, nothing is held. A writable one that an
+ * unprivileged guest takes away (a grant, without unmapping it) is flushed at once: later changes of the frame's use ask
+ * only the CPUs of its owner.
+ */
+bool l1_put_foreign(const struct frame *f, uint64_t e);
 /* Drop what a present L1 entry holds. */
 static inline void l1_put(uint64_t e)
 {
 	struct frame *f = frame_of(pte_mfn(e));
 
-	if (unlikely(!mfn_valid(pte_mfn(e))) || unlikely(READ_ONCE(f->owner) == DOMID_IO))
+	if (unlikely(!mfn_valid(pte_mfn(e))))
+		return;
+	if (unlikely(READ_ONCE(f->owner) != current->domain->id) && !l1_put_foreign(f, e))
 		return;
 	if (e & PTE_W)
 		frame_put_writable(f);

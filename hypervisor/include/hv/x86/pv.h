@@ -19,9 +19,9 @@ struct trap_bounce {
 	uint8_t flags; /* TBF_* */
 	uint16_t cs;
 };
-#define TBF_EXCEPTION 1
+#define TBF_EXCEPTION	      1
 #define TBF_EXCEPTION_ERRCODE 2
-#define TBF_INTERRUPT 8 /* mask upcalls on entry */
+#define TBF_INTERRUPT	      8 /* mask upcalls on entry */
 
 /* Result of the last walk for a trapped page-table write; see x86/mm/ptwr.c. */
 struct pt_cache {
@@ -71,7 +71,8 @@ struct pv_vcpu {
 	uint32_t tsc_aux;
 	struct pt_cache pt_cache;
 	struct insn_cache insn_cache[INSN_CACHE];
-	struct frame *old_table; /* table it dropped whose release was preempted; a reference is held */
+	struct frame
+		*old_table; /* table it dropped whose release was preempted; a reference is held */
 };
 struct pv_domain {
 	uint32_t nr_e820;
@@ -83,7 +84,8 @@ struct pv_domain {
 	unsigned int nr_cpuid;
 	mfn_t pirq_eoi_map;
 	bool auto_unmask;
-	uint32_t relinquish_next; /* domain_relinquish_memory(): frame to go on with + 1, referenced; 0 none */
+	uint32_t
+		relinquish_next; /* domain_relinquish_memory(): frame to go on with + 1, referenced; 0 none */
 	uint8_t relinquish_pass;
 	uint32_t pci_cf8; /* last address word written to port 0xcf8 */
 };
