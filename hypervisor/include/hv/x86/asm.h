@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Macros for assembly files. */
-/* clang-format off: not C */
+/* Not C: */
+/* clang-format off */
 #ifdef __ASSEMBLY__
 	/* A fault at label `at` goes on at `to`, with the registers and stack of the faulting instruction. */
 	.macro EXTABLE at, to
