@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Macros for assembly files. */
-/* Not C: */
 /* clang-format off */
 #ifdef __ASSEMBLY__
 	/* A fault at label `at` goes on at `to`, with the registers and stack of the faulting instruction. */
