@@ -310,7 +310,7 @@ START_TEST(death_at_any_instant)
 {
 	const char *s = getenv("XS_SEED"), *n = getenv("XS_STEPS");
 	uint64_t seed = s ? strtoull(s, NULL, 0) : 20261120;
-	long steps = n ? strtol(n, NULL, 0) : 60000, i, deaths = 0;
+	long steps = n ? strtol(n, NULL, 0) : 25000, i, deaths = 0;
 	uint32_t sent = 0, answered = 0, written = 0, events = 0;
 	char body[XENSTORE_PAYLOAD_MAX + 1], value[16];
 	struct xsd_sockmsg h;
