@@ -132,6 +132,9 @@ static void check_fast_calls(void)
 {
 	struct fault f;
 
+	f = run32(u32_syscall, 0);
+	check_fault("syscall of 32-bit code without an entry", &f, VEC_UD, 0);
+	check("its rip", (long)f.regs.rip, (long)(low(u32_after) - 2));
 	check("register syscall32", register_callback(CALLBACKTYPE_syscall32, syscall32_entry), 0);
 	f = run32(u32_syscall, 0);
 	check_fault("syscall of 32-bit code", &f, VEC_SYSCALL32, 0);
