@@ -105,7 +105,7 @@ void evtchn_wake_pollers(struct domain *d, uint32_t port)
 /* ---- the 2-level ABI: bits in shared_info */
 static inline void level_select(struct vcpu *v, uint32_t port)
 {
-	if (likely(v) && !test_and_set_bit(port / 64, &v->vcpu_info->evtchn_pending_sel))
+	if (likely(v) && !guest_test_and_set_bit(port / 64, &v->vcpu_info->evtchn_pending_sel))
 		vcpu_mark_events_pending(v);
 }
 
@@ -113,7 +113,7 @@ static inline void level_set_pending(struct domain *d, struct vcpu *v, uint32_t 
 {
 	shared_info_t *s = d->shared_info;
 
-	if (test_and_set_bit(port, s->evtchn_pending))
+	if (guest_test_and_set_bit(port, s->evtchn_pending))
 		return;
 	if (!test_bit(port, s->evtchn_mask))
 		level_select(v, port);
@@ -616,7 +616,7 @@ long evtchn_unmask(struct domain *d, evtchn_port_t port)
 		v = d->vcpu[c->notify_vcpu];
 		if (d->fifo)
 			fifo_unmask(d, v, c);
-		else if (test_and_clear_bit(port, d->shared_info->evtchn_mask) &&
+		else if (guest_test_and_clear_bit(port, d->shared_info->evtchn_mask) &&
 			 test_bit(port, d->shared_info->evtchn_pending))
 			level_select(v, port);
 	}

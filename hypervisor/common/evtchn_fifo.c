@@ -49,11 +49,6 @@ static bool word_test(const event_word_t *w, unsigned int bit)
 	return (READ_ONCE(*w) >> bit) & 1;
 }
 
-static bool word_test_and_set(event_word_t *w, unsigned int bit)
-{
-	return (__atomic_fetch_or(w, 1u << bit, __ATOMIC_SEQ_CST) >> bit) & 1;
-}
-
 static void word_clear(event_word_t *w, unsigned int bit)
 {
 	__atomic_and_fetch(w, ~(1u << bit), __ATOMIC_SEQ_CST);
@@ -94,7 +89,7 @@ static bool append(struct domain *d, struct vcpu *v, struct evtchn *c, struct fi
 	if (!linked)
 		WRITE_ONCE(fv->block->head[q], c->port);
 	fv->tail[q] = c->port;
-	return !linked && !word_test_and_set(&fv->block->ready, q);
+	return !linked && !guest_word_test_and_set(q, &fv->block->ready);
 }
 
 /* Put a pending, unmasked port into its queue unless it is in one. Its own link must be nothing before others see it. */
@@ -119,7 +114,7 @@ static void link_port(struct domain *d, struct vcpu *v, struct evtchn *c, event_
 		unlock_queues(old, v->fifo);
 	}
 	/* No control block: the guest must not unmask before it gave one; the event is dropped. */
-	if (v->fifo->block && !word_test_and_set(word, EVTCHN_FIFO_LINKED))
+	if (v->fifo->block && !guest_word_test_and_set(EVTCHN_FIFO_LINKED, word))
 		tell = append(d, v, c, old);
 	unlock_queues(old, v->fifo);
 	irq_restore(flags);
@@ -136,7 +131,7 @@ void fifo_set_pending(struct domain *d, struct vcpu *v, struct evtchn *c)
 		c->pending = 1;
 		return;
 	}
-	was = word_test_and_set(word, EVTCHN_FIFO_PENDING);
+	was = guest_word_test_and_set(EVTCHN_FIFO_PENDING, word);
 	link_port(d, v, c, word);
 	if (!was && unlikely(READ_ONCE(d->poll_mask)))
 		evtchn_wake_pollers(d, c->port);

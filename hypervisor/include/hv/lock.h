@@ -86,4 +86,37 @@ static inline void spin_unlock_irqrestore(spinlock_t *l, uint64_t flags)
 	irq_restore(flags);
 }
 
+/*
+ * Set a bit in memory that a guest can write at the same time; the old bit. One instruction: a loop of compare and exchange
+ * might be kept from ending by the guest. Bit n may lie any number of words behind p.
+ */
+static inline bool guest_test_and_set_bit(uint64_t n, volatile void *p)
+{
+	bool old;
+
+	asm volatile("lock btsq %2, %1"
+		     : "=@ccc"(old), "+m"(*(volatile uint64_t *)p)
+		     : "r"(n)
+		     : "memory");
+	return old;
+}
+/* The same for one word of 32 bits. */
+static inline bool guest_word_test_and_set(unsigned int bit, volatile uint32_t *word)
+{
+	bool old;
+
+	asm volatile("lock btsl %2, %1" : "=@ccc"(old), "+m"(*word) : "r"(bit) : "memory");
+	return old;
+}
+static inline bool guest_test_and_clear_bit(uint64_t n, volatile void *p)
+{
+	bool old;
+
+	asm volatile("lock btrq %2, %1"
+		     : "=@ccc"(old), "+m"(*(volatile uint64_t *)p)
+		     : "r"(n)
+		     : "memory");
+	return old;
+}
+
 #endif
