@@ -16,6 +16,7 @@ small-512m | SMP=1 MEM=512M DOM0_MEM=320M JOB_ENV="VCPUS=1 MEMORY=112 FORKS=${FO
 reboot | SMP=1 MEM=1G | reboot
 badinput | SMP=2 MEM=1G | badinput
 badboot | SMP=1 | badboot
+loaders | SMP=2 | loaders
 END
 }
 
@@ -23,7 +24,7 @@ case_one() { # line of the matrix
 	IFS='|' read -r name settings job <<<"$1"
 	name=${name// /} job=${job// /}
 	eval "export $settings"
-	[ "$job" != badboot ] || exec tests/system/badboot.sh
+	case $job in badboot | loaders) exec "tests/system/$job.sh" ;; esac
 	. tests/lib/host.sh
 	host_trap
 	host_prepare "$name" tests/system/job.sh "tests/system/$job.sh"
