@@ -243,6 +243,17 @@ syscall_slow:
 	call pv_syscall
 	jmp ret_to_guest
 
+/* The same from 32-bit code; rare enough to save everything first. */
+	.globl syscall32_entry
+syscall32_entry:
+	movq CI_scratch - UREGS_rip(%rsp), %rax
+	pushq $0
+	SAVE_REGS
+	sti
+	movq %rsp, %rdi
+	call pv_syscall32
+	jmp ret_to_guest
+
 /*
  * The iret hypercall: the guest kernel's stack holds [rax r11 rcx flags rip cs rflags rsp ss]. The short lane serves
  * flags 0; everything else goes to hc_iret(). rsp = &R.rip, rax = 23, rcx and r11 are free.

@@ -7,12 +7,13 @@
 #include <hv/x86/cpu.h>
 #include <hv/x86/entry.h>
 
+#define STUB32_OFFSET  64
 #define STUB_VIRT(cpu) (VMAP_VIRT + VMAP_SIZE - ((cpu) + 1UL) * PAGE_SIZE)
 #define FMASK_BITS                                                                         \
 	(X86_EFLAGS_TF | X86_EFLAGS_IF | X86_EFLAGS_DF | X86_EFLAGS_IOPL | X86_EFLAGS_NT | \
 	 X86_EFLAGS_AC)
 
-extern char syscall_entry[];
+extern char syscall_entry[], syscall32_entry[];
 
 struct ex_entry {
 	uint64_t at, to;
@@ -37,14 +38,14 @@ static uint8_t *put(uint8_t *p, const void *bytes, size_t n)
  *	movabs %rax, &cpu_info.scratch
  *	movq %rsp, %rax
  *	movabs $(end of the hardware frame in cpu_info.regs), %rsp
- *	push $GUEST_DS; push %rax; push %r11; push $GUEST_CS64; push %rcx
- *	jmp syscall_entry
+ *	push $GUEST_DS; push %rax; push %r11; push $GUEST_CS64 (or CS32); push %rcx
+ *	jmp syscall_entry (or syscall32_entry)
  */
-static void stub_write(uint8_t *p, uint64_t va, struct cpu_info *ci)
+static void stub_write(uint8_t *p, uint64_t va, struct cpu_info *ci, uint32_t cs, const char *entry)
 {
 	const uint8_t *start = p;
 	uint64_t scratch = (uint64_t)&ci->scratch, frame_end = (uint64_t)&ci->regs.es;
-	uint32_t ss = GUEST_DS, cs = GUEST_CS64;
+	uint32_t ss = GUEST_DS;
 	int32_t rel;
 
 	p = put(p, "\x48\xa3", 2);
@@ -57,7 +58,7 @@ static void stub_write(uint8_t *p, uint64_t va, struct cpu_info *ci)
 	p = put(p, "\x50\x41\x53\x68", 4);
 	p = put(p, &cs, 4);
 	p = put(p, "\x51\xe9", 2);
-	rel = (int32_t)((int64_t)syscall_entry - (int64_t)(va + (uint64_t)(p - start) + 4));
+	rel = (int32_t)((int64_t)entry - (int64_t)(va + (uint64_t)(p - start) + 4));
 	put(p, &rel, 4);
 }
 
@@ -68,11 +69,12 @@ void entry_init_cpu(struct cpu_info *ci)
 
 	if (!page || hv_map_page(va, virt_to_mfn(page), PTE_P | PTE_A | PTE_G))
 		hv_panic("CPU %lu: out of memory for its system-call stub\n", ci->cpu);
-	stub_write(page, va, ci);
+	stub_write(page, va, ci, GUEST_CS64, syscall_entry);
+	stub_write(page + STUB32_OFFSET, va + STUB32_OFFSET, ci, GUEST_CS32, syscall32_entry);
 	wrmsr(MSR_STAR, ((uint64_t)GUEST_CS32 << 48) | ((uint64_t)HV_CS << 32));
 	wrmsr(MSR_LSTAR, va);
-	/* 32-bit system calls of user code come through int 0x80; a syscall from there is not offered. */
-	wrmsr(MSR_CSTAR, va);
+	/* The syscall instruction in 32-bit code, which AMD's CPUs have. */
+	wrmsr(MSR_CSTAR, va + STUB32_OFFSET);
 	wrmsr(MSR_FMASK, FMASK_BITS);
 }
 

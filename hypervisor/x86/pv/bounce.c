@@ -132,6 +132,19 @@ void pv_syscall(struct cpu_user_regs *regs)
 	pv_bounce(v, v->pv.syscall_rip, v->pv.syscall_masks_events ? TBF_INTERRUPT : 0, 0);
 }
 
+/* A system call of 32-bit user code. Without a callback, or from the guest's kernel, the instruction does not exist. */
+void pv_syscall32(struct cpu_user_regs *regs)
+{
+	struct vcpu *v = current;
+
+	if (!v->pv.syscall32_rip || v->pv.kernel_mode) {
+		regs->rip -= 2;
+		pv_inject_exception(6, -1);
+		return;
+	}
+	pv_bounce(v, v->pv.syscall32_rip, v->pv.syscall32_masks_events ? TBF_INTERRUPT : 0, 0);
+}
+
 /* iretq refused the guest's frame: the fault is the guest's own, at the place it wanted to go to. */
 void pv_iret_fault(struct cpu_user_regs *regs)
 {

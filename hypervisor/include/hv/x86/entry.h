@@ -34,6 +34,7 @@ void guest_exception(struct cpu_user_regs *regs);
 void hv_exception(struct cpu_user_regs *regs);
 void ist_exception(struct cpu_user_regs *regs);
 void pv_syscall(struct cpu_user_regs *regs);
+void pv_syscall32(struct cpu_user_regs *regs);
 void pv_iret_fault(struct cpu_user_regs *regs);
 void pv_deliver_pending(struct vcpu *v);
 
