@@ -88,6 +88,8 @@ static void check_nmi(void)
 	check("nmi: send to vcpu 0", hc_vcpu_op(VCPUOP_send_nmi, 0, NULL), 0);
 	hc_sched_op(SCHEDOP_yield, 0);
 	check("nmi: taken", nmis, 1);
+	check("nmi: send again", hc_vcpu_op(VCPUOP_send_nmi, 0, NULL), 0);
+	check("nmi: taken again, the first one's iret let it in", nmis, 2);
 	trap_hook = NULL;
 	check("nmi: unregister", hc_nmi_op(XENNMI_unregister_callback, NULL), 0);
 	check("nmi: unknown operation", hc_nmi_op(99, NULL), -XEN_ENOSYS);

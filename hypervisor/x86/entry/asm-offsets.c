@@ -37,6 +37,7 @@ void asm_offsets(void)
 	OFF(VCPU_kernel_mode, struct vcpu, pv.kernel_mode);
 	OFF(VCPU_syscall_masks, struct vcpu, pv.syscall_masks_events);
 	OFF(VCPU_nmi_pending, struct vcpu, pv.nmi_pending);
+	OFF(VCPU_nmi_masked, struct vcpu, pv.nmi_masked);
 	OFF(VINFO_pending, vcpu_info_t, evtchn_upcall_pending);
 	OFF(VINFO_mask, vcpu_info_t, evtchn_upcall_mask);
 }

@@ -265,6 +265,9 @@ iret_lane:
 	pushq %rdx
 	pushq %rbx
 	movq CI_current - UREGS_rip + 16(%rsp), %rbx
+	/* The end of an NMI handler: hc_iret() lets the next one in. */
+	cmpb $0, VCPU_nmi_masked(%rbx)
+	jne iret_slow_pop
 	ASM_STAC
 1:	cmpq $0, 24(%rcx)
 	jne iret_slow_pop
