@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* core/buddy.c against a map of free frames. Usage: test_buddy [seed]. */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <hv/buddy.h>
+
+#include "tests/unit/unit.h"
 
 #define NR    6000u
 #define SPLIT 4096u
@@ -183,12 +184,8 @@ int main(int argc, char **argv)
 {
 	Suite *s = suite_create("buddy");
 	TCase *t = tcase_create("buddy");
-	SRunner *r;
-	int failed;
 
-	if (argc > 1)
-		seed = (unsigned int)strtoul(argv[1], NULL, 0);
-	printf("seed %u\n", seed);
+	seed = unit_seed(argc, argv, seed);
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, NULL);
 	tcase_add_test(t, empty_gives_nothing);
@@ -199,9 +196,5 @@ int main(int argc, char **argv)
 	tcase_add_test(t, checker_sees_damage);
 	tcase_add_test(t, model);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return unit_run(s);
 }

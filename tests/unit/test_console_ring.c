@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // One console of the console daemon: ring, pty, log; and a guest that writes nonsense into the ring.
-#include <check.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include <termios.h>
 #include <unistd.h>
 #include "toolstack/consoled/consoled.h"
+#include "tests/unit/unit.h"
 
 /* ---- the world around ring.c: one page, one event channel, one store that knows two numbers */
 
@@ -356,16 +356,11 @@ int main(void)
 				       last_lines_outlive_the_domain };
 	Suite *s = suite_create("console_ring");
 	TCase *t = tcase_create("console_ring");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, setup, teardown);
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		tcase_add_test(t, tests[i]);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return unit_run(s);
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* core/evtchn.c: port allocation and moves of two tables against a naive model; FIFO links. Usage: test_evtchn [seed]. */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +7,8 @@
 #include <xen/xen.h>
 #include <xen/errno.h>
 #include <xen/event_channel.h>
+
+#include "tests/unit/unit.h"
 
 #define LIMIT 1000u
 #define STEPS 20000
@@ -253,12 +254,8 @@ int main(int argc, char **argv)
 {
 	Suite *s = suite_create("evtchn");
 	TCase *t = tcase_create("evtchn");
-	SRunner *run;
-	int failed;
 
-	if (argc > 1)
-		seed = (unsigned int)strtoul(argv[1], NULL, 0);
-	printf("seed %u\n", seed);
+	seed = unit_seed(argc, argv, seed);
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, layout);
@@ -270,9 +267,5 @@ int main(int argc, char **argv)
 	tcase_add_test(t, random_moves);
 	tcase_add_test(t, fifo_link_only_to_a_linked_tail);
 	suite_add_tcase(s, t);
-	run = srunner_create(s);
-	srunner_run_all(run, CK_ENV);
-	failed = srunner_ntests_failed(run);
-	srunner_free(run);
-	return failed != 0;
+	return unit_run(s);
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Formatting: every conversion gives what the C library gives, and no buffer is overrun.
-#include <check.h>
 #include <hv/lib.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "tests/unit/unit.h"
 
 /* Both formatters on the same arguments, at a roomy and at a tight size. */
 #define SAME(...)                                                         \
@@ -70,17 +71,11 @@ int main(void)
 {
 	Suite *s = suite_create("format");
 	TCase *t = tcase_create("conversions");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(t, integers);
 	tcase_add_test(t, strings);
 	tcase_add_test(t, pointer);
 	tcase_add_test(t, unknown_is_shown);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run(s);
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* core/gnttab.c: pins and the shared entry's flags, handles; model tests. Usage: test_gnttab [seed]. */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <hv/gnttab_core.h>
+
+#include "tests/unit/unit.h"
 
 #define STEPS 100000
 #define PAGES 3
@@ -186,12 +187,8 @@ int main(int argc, char **argv)
 {
 	Suite *s = suite_create("gnttab");
 	TCase *t = tcase_create("gnttab");
-	SRunner *r;
-	int failed;
 
-	if (argc > 1)
-		seed = (unsigned int)strtoul(argv[1], NULL, 0);
-	printf("seed %u\n", seed);
+	seed = unit_seed(argc, argv, seed);
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, NULL);
 	tcase_add_test(t, first_pin_takes_the_frame);
@@ -204,9 +201,5 @@ int main(int argc, char **argv)
 	tcase_add_test(t, claims);
 	tcase_add_test(t, handle_model);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return unit_run(s);
 }

@@ -3,7 +3,8 @@
  * x86/mm on a host: a hostile guest on a machine of 96 frames. It fills pages with entries, pins, unpins, hooks tables up, changes
  * base pointers, and never comes back to preempted calls; after every step the page-type checker recounts everything.
  */
-#include <check.h>
+#include "tests/unit/unit.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -455,16 +456,10 @@ int main(void)
 {
 	Suite *s = suite_create("mm");
 	TCase *t = tcase_create("machine of 96 frames");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, hostile_guest, 0, 4);
 	tcase_add_test(t, preempted_pin);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return unit_run(s);
 }

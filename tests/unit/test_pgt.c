@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // core/pgt.c: the moves of a frame's type word against a naive model, and what changes of entries need.
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <hv/pgt.h>
+
+#include "tests/unit/unit.h"
 
 #define STEPS 40000
 
@@ -306,8 +307,6 @@ int main(void)
 {
 	Suite *s = suite_create("pgt");
 	TCase *t = tcase_create("type word"), *u = tcase_create("entries");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, random_moves, 0, 8);
@@ -317,9 +316,5 @@ int main(void)
 	tcase_add_test(u, l1_changes);
 	tcase_add_test(u, adjusted);
 	suite_add_tcase(s, u);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return unit_run(s);
 }

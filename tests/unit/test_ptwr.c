@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // core/ptwr.c against the CPU: each instruction runs on real memory, and the decoder must come to the same result.
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <hv/ptwr.h>
+
+#include "tests/unit/unit.h"
 
 #define FLAGS_ALL   0x8d5UL
 #define FLAGS_LOGIC 0x8c5UL /* the auxiliary flag is undefined */
@@ -302,8 +303,6 @@ int main(void)
 {
 	Suite *s = suite_create("ptwr");
 	TCase *t = tcase_create("against the CPU"), *u = tcase_create("decoder");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, arithmetic);
@@ -320,9 +319,5 @@ int main(void)
 	tcase_add_test(u, refused);
 	tcase_add_test(u, noise);
 	suite_add_tcase(s, u);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return unit_run(s);
 }

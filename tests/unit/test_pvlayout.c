@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Start-of-day layout: the boot ABI's rules hold, and the page tables map exactly the area.
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 #include <hv/pvlayout.h>
+
+#include "tests/unit/unit.h"
 
 #define PAGE 4096ULL
 
@@ -259,15 +260,10 @@ int main(void)
 	};
 	Suite *s = suite_create("pvlayout");
 	TCase *t = tcase_create("pvlayout");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 30);
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		tcase_add_test(t, tests[i]);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return unit_run(s);
 }

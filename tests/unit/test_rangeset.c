@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* core/rangeset.c against a plain array of members, with failing allocations. Usage: test_rangeset [seed]. */
-#include <check.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <hv/rangeset.h>
 #include <xen/errno.h>
+
+#include "tests/unit/unit.h"
 
 #define NR    200u
 #define STEPS 20000
@@ -131,12 +132,8 @@ int main(int argc, char **argv)
 {
 	Suite *s = suite_create("rangeset");
 	TCase *t = tcase_create("rangeset");
-	SRunner *run;
-	int failed;
 
-	if (argc > 1)
-		seed = (unsigned int)strtoul(argv[1], NULL, 0);
-	printf("seed %u\n", seed);
+	seed = unit_seed(argc, argv, seed);
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, neighbours_join);
@@ -145,9 +142,5 @@ int main(int argc, char **argv)
 	tcase_add_test(t, walk_stops);
 	tcase_add_test(t, model);
 	suite_add_tcase(s, t);
-	run = srunner_create(s);
-	srunner_run_all(run, CK_ENV);
-	failed = srunner_ntests_failed(run);
-	srunner_free(run);
-	return failed != 0;
+	return unit_run(s);
 }

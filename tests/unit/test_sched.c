@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* core/sched.c: who runs, for how long, and how shares come out over simulated time. Usage: test_sched [seed]. */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <hv/sched_core.h>
+
+#include "tests/unit/unit.h"
 
 #define UNITS	   8u
 #define SECOND	   1000000000L
@@ -264,12 +265,8 @@ int main(int argc, char **argv)
 {
 	Suite *s = suite_create("sched");
 	TCase *t = tcase_create("sched");
-	SRunner *run;
-	int failed;
 
-	if (argc > 1)
-		seed = (unsigned int)strtoul(argv[1], NULL, 0);
-	printf("seed %u\n", seed);
+	seed = unit_seed(argc, argv, seed);
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, NULL);
 	tcase_add_test(t, alone_needs_no_timer);
@@ -286,9 +283,5 @@ int main(int argc, char **argv)
 	tcase_add_test(t, check_finds_disorder);
 	tcase_add_test(t, random_load_starves_nobody);
 	suite_add_tcase(s, t);
-	run = srunner_create(s);
-	srunner_run_all(run, CK_ENV);
-	failed = srunner_ntests_failed(run);
-	srunner_free(run);
-	return failed != 0;
+	return unit_run(s);
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* core/timer.c against a plain array searched for its least element. Usage: test_timer [seed]. */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <hv/timer_core.h>
+
+#include "tests/unit/unit.h"
 
 #define NODES 300u
 #define STEPS 30000
@@ -122,12 +123,8 @@ int main(int argc, char **argv)
 {
 	Suite *s = suite_create("timer");
 	TCase *t = tcase_create("timer");
-	SRunner *run;
-	int failed;
 
-	if (argc > 1)
-		seed = (unsigned int)strtoul(argv[1], NULL, 0);
-	printf("seed %u\n", seed);
+	seed = unit_seed(argc, argv, seed);
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, NULL);
 	tcase_add_test(t, first_is_reported);
@@ -135,9 +132,5 @@ int main(int argc, char **argv)
 	tcase_add_test(t, check_finds_disorder);
 	tcase_add_test(t, model);
 	suite_add_tcase(s, t);
-	run = srunner_create(s);
-	srunner_run_all(run, CK_ENV);
-	failed = srunner_ntests_failed(run);
-	srunner_free(run);
-	return failed != 0;
+	return unit_run(s);
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Unpacking kernel files: every format there and back, damaged and cut short ones refused.
-#include <check.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include <zlib.h>
 #include <zstd.h>
 #include "toolstack/lib/ts.h"
+#include "tests/unit/unit.h"
 
 #define RAW  (3UL << 20)
 #define ROOM (8UL << 20)
@@ -206,8 +206,7 @@ int main(void)
 {
 	Suite *s = suite_create("unpack");
 	TCase *t = tcase_create("unpack");
-	int n = (int)(sizeof(formats) / sizeof(formats[0])), failed;
-	SRunner *r;
+	int n = (int)(sizeof(formats) / sizeof(formats[0]));
 
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -216,9 +215,5 @@ int main(void)
 	tcase_add_loop_test(t, random_damage_is_survived, 0, n);
 	tcase_add_test(t, unknown_formats_are_named);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return unit_run(s);
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Kernel image parser: notes of all three kinds, defaults, loading, hostile files.
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <hv/xenelf.h>
 #include <xen/features.h>
 #include "tests/unit/elf_image.h"
+#include "tests/unit/unit.h"
 
 static struct img m;
 static struct xenelf e;
@@ -338,15 +338,10 @@ int main(void)
 	};
 	Suite *s = suite_create("xenelf");
 	TCase *t = tcase_create("xenelf");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 30);
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		tcase_add_test(t, tests[i]);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return unit_run(s);
 }

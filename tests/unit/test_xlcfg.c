@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Domain configuration: the text's grammar, disks, cards, refusals, hostile input.
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "toolstack/lib/xlcfg.h"
+#include "tests/unit/unit.h"
 
 static struct xlcfg c;
 static struct ts_config d;
@@ -251,15 +251,10 @@ int main(void)
 				       disk_forms, disk_refusals,    vif_forms,	 random_text };
 	Suite *s = suite_create("xlcfg");
 	TCase *t = tcase_create("xlcfg");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 30);
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		tcase_add_test(t, tests[i]);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return unit_run(s);
 }
