@@ -28,6 +28,7 @@ include rules.mk
 # A folder of tests may bring its own rules (same variables, paths from the top).
 include $(wildcard tests/guest/rules.mk tests/interop/rules.mk tests/bench/rules.mk tests/fuzz/rules.mk)
 include toolstack/dom0/rules.mk
+include packaging/rules.mk
 
 .PHONY: all help deps unit run bench check check-style check-unit check-guest check-system check-interop check-fuzz \
 	dom0 qemu10 fetch format clean distclean
@@ -44,6 +45,7 @@ help:
 	@echo 'make qemu10        QEMU 10 from Debian backports below build/qemu10, host untouched'
 	@echo 'make bench         the table of figures against native Linux and real Xen'
 	@echo 'make deps          install what is missing from Debian (the other targets call it)'
+	@echo 'make install       programs, manual pages, services, build/paravane.elf (PREFIX= DESTDIR=); make uninstall'
 	@echo 'make format        rewrite our C files with clang-format; FILES= limits it'
 	@echo 'make clean         remove what was compiled; make distclean also what was fetched'
 	@echo

@@ -17,6 +17,7 @@ reboot | SMP=1 MEM=1G | reboot
 badinput | SMP=2 MEM=1G | badinput
 badboot | SMP=1 | badboot
 loaders | SMP=2 | loaders
+install | | install
 END
 }
 
@@ -24,7 +25,7 @@ case_one() { # line of the matrix
 	IFS='|' read -r name settings job <<<"$1"
 	name=${name// /} job=${job// /}
 	eval "export $settings"
-	case $job in badboot | loaders) exec "tests/system/$job.sh" ;; esac
+	case $job in badboot | loaders | install) exec "tests/system/$job.sh" ;; esac
 	. tests/lib/host.sh
 	host_trap
 	host_prepare "$name" tests/system/job.sh "tests/system/$job.sh"
