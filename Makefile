@@ -29,6 +29,7 @@ include rules.mk
 include $(wildcard tests/guest/rules.mk tests/interop/rules.mk tests/bench/rules.mk tests/fuzz/rules.mk)
 include toolstack/dom0/rules.mk
 include packaging/rules.mk
+include guest-patches/rules.mk
 
 .PHONY: all help deps unit run bench check check-style check-unit check-guest check-system check-interop check-fuzz \
 	dom0 qemu10 fetch format clean distclean
@@ -42,6 +43,7 @@ help:
 	@echo 'make check-style | check-unit | check-guest | check-system | check-interop | check-fuzz'
 	@echo 'make dom0          the appliance: build/dom0/vmlinuz and build/dom0/initrd.img'
 	@echo 'make guest-image   a Debian guest: build/debian/{vmlinuz,initrd.img,root.img}'
+	@echo 'make guest-kernel  Linux with our patches and without: build/guest-kernel/{patched,unpatched}/vmlinuz; also -debug, -deb'
 	@echo 'make qemu10        QEMU 10 from Debian backports below build/qemu10, host untouched'
 	@echo 'make bench         the table of figures against native Linux and real Xen'
 	@echo 'make deps          install what is missing from Debian (the other targets call it)'
