@@ -44,6 +44,7 @@ help:
 	@echo 'make dom0          the appliance: build/dom0/vmlinuz and build/dom0/initrd.img'
 	@echo 'make guest-image   a Debian guest: build/debian/{vmlinuz,initrd.img,root.img}'
 	@echo 'make guest-kernel  Linux with our patches and without: build/guest-kernel/{patched,unpatched}/vmlinuz; also -debug, -deb'
+	@echo 'make grub          GRUB and OVMF for the boot test, below build/cache, host untouched'
 	@echo 'make qemu10        QEMU 10 from Debian backports below build/qemu10, host untouched'
 	@echo 'make bench         the table of figures against native Linux and real Xen'
 	@echo 'make deps          install what is missing from Debian (the other targets call it)'
@@ -61,11 +62,12 @@ check-unit: unit
 	@tools/check unit
 check-style: $(DEPS_STAMP)
 	@tools/check style
+check-guest: qemu10
 check-guest check-interop check-fuzz: all
 	@tools/check $(@:check-%=%)
-check-system: all dom0 guest-image xen
+check-system: all dom0 guest-image xen grub qemu10
 	@tools/check system
-check: all unit dom0 guest-image xen
+check: all unit dom0 guest-image xen grub qemu10
 	@tools/check $(if $(GROUPS),$(GROUPS),style unit guest system interop)
 
 run: $(if $(filter xen,$(HV)),xen,$(B)/paravane.elf) dom0 guest-image

@@ -60,7 +60,7 @@ case_one() {
 status=0 pids=()
 trap 'kill -TERM "${pids[@]}" 2>/dev/null; wait; exit 143' INT TERM
 case_one toolstack-ourstore tests/system/cycle.sh
-case_one toolstack-life tests/interop/life.sh
+case_one toolstack-life tests/system/life.sh
 case_one toolstack-debianstore tests/system/cycle.sh xenstored
 case_one toolstack-badinput tests/system/badinput.sh
 while [ "$(jobs -rp | wc -l)" -gt 0 ]; do

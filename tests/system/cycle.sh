@@ -31,7 +31,7 @@ facts() {
 	[ "$type" = xen ] && [ "$cpus" = "$VCPUS" ] && [ "$warnings" = 0 ] || return 1
 	[ "$memkb" -gt $((MEMORY * 922 - 51200)) ] && [ "$memkb" -le $((MEMORY * 1024)) ]
 }
-guest_forkexec() { cgi "forkexec?$FORKS" 150 | grep "forkexec $FORKS of $FORKS"; }
+guest_forkexec() { cgi "forkexec?$FORKS" 200 | grep "forkexec $FORKS of $FORKS"; }
 disk_write() { cgi diskwrite | grep "diskwrite ok"; }
 disk_file() { cgi seconddisk | grep "seconddisk ok"; }
 paused() {

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Boot through GRUB: Multiboot 1 and 2 on BIOS, Multiboot 2 on UEFI, up to domain 0's prompt, ACPI included.
-# Wants grub-mkrescue with the i386-pc and x86_64-efi modules, xorriso, mtools and ovmf; skips what is not there.
+# GRUB, xorriso, mtools and OVMF are those that `make grub` unpacked; the host's own are not used.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 : "${HV:=paravane}"
@@ -11,23 +11,26 @@ host_trap
 	echo "SKIP loaders: Paravane's image is tested"
 	exit 0
 }
-for tool in grub-mkrescue xorriso mformat; do
-	command -v $tool >/dev/null && continue
-	echo "SKIP loaders: $tool is missing; install grub-common xorriso mtools"
-	exit 0
+cache=$PWD/build/cache
+for part in grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools ovmf; do
+	[ -e "$cache/$part/.package" ] || {
+		echo "FAIL loaders: $cache/$part is missing; run 'make grub'"
+		exit 1
+	}
 done
-ovmf=/usr/share/ovmf/OVMF.fd
 mkdir -p build/tmp build/logs
 host_tmp=$(mktemp -d build/tmp/loaders.XXXXXX)
+tools=$cache/grub-common/usr/bin:$cache/xorriso/usr/bin:$cache/mtools/usr/bin
+libs=
+for part in libdevmapper1.02.1 libefivar1 libefiboot1 libisoburn1 libburn4 libisofs6 libjte2; do
+	libs+=:$cache/$part/usr/lib/x86_64-linux-gnu:$cache/$part/lib/x86_64-linux-gnu
+done
+libs=${libs#:}
 status=0
-# boots NAME PLATFORM MULTIBOOT MODULE QEMU-ARGS...
+# boots NAME MODULES-DIR MULTIBOOT MODULE QEMU-ARGS...
 boots() {
-	local name=$1 modules=/usr/lib/grub/$2 mb=$3 mod=$4 log=build/logs/loaders-${1// /-}.log root=$host_tmp/root end why=
+	local name=$1 modules=$cache/$2 mb=$3 mod=$4 log=build/logs/loaders-${1// /-}.log root=$host_tmp/root end why=
 	shift 4
-	[ -d "$modules" ] || {
-		echo "SKIP loaders/$name: $modules is missing; install grub-pc-bin and grub-efi-amd64-bin"
-		return
-	}
 	rm -rf "$root"
 	mkdir -p "$root/boot/grub"
 	cp build/paravane.elf build/dom0/vmlinuz build/dom0/initrd.img "$root/boot/"
@@ -38,7 +41,7 @@ $mod /boot/vmlinuz console=hvc0
 $mod --nounzip /boot/initrd.img
 boot
 END
-	grub-mkrescue -d "$modules" -o "$host_tmp/cd.iso" "$root" >"$log.mkrescue" 2>&1 || {
+	PATH=$tools:$PATH LD_LIBRARY_PATH=$libs pkgdatadir=$cache/grub-common/usr/share/grub grub-mkrescue -d "$modules" -o "$host_tmp/cd.iso" "$root" >"$log.mkrescue" 2>&1 || {
 		echo "FAIL loaders/$name: grub-mkrescue: $(tail -n 1 "$log.mkrescue")"
 		status=1
 		return
@@ -65,11 +68,8 @@ END
 	wait $host_pid 2>/dev/null
 	host_pid=
 }
-boots "bios multiboot1" i386-pc multiboot module
-boots "bios multiboot2" i386-pc multiboot2 module2
-if [ -f "$ovmf" ]; then
-	boots "uefi multiboot2" x86_64-efi multiboot2 module2 -M q35 -bios "$ovmf"
-else
-	echo "SKIP loaders/uefi multiboot2: $ovmf is missing; install ovmf"
-fi
+boots "bios multiboot1" grub-pc-bin/usr/lib/grub/i386-pc multiboot module
+boots "bios multiboot2" grub-pc-bin/usr/lib/grub/i386-pc multiboot2 module2
+boots "uefi multiboot2" grub-efi-amd64-bin/usr/lib/grub/x86_64-efi multiboot2 module2 \
+	-M q35 -bios "$cache/ovmf/usr/share/ovmf/OVMF.fd"
 exit $status

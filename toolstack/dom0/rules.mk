@@ -50,7 +50,13 @@ xen: $(CACHE)/xen-4.17.elf
 $(CACHE)/xen-4.17.elf: $(CACHE)/xen-hypervisor-4.17-amd64/.package
 	$(Q)gunzip -c $(<D)/boot/xen-4.17-amd64.gz >$@
 
+# ---- GRUB and what makes a CD image of it, for the test that boots through it
+GRUB_PARTS := grub-common grub-pc-bin grub-efi-amd64-bin libdevmapper1.02.1 libefivar1 libefiboot1 mtools ovmf \
+	xorriso libisoburn1 libburn4 libisofs6 libjte2
+grub: $(GRUB_PARTS:%=$(CACHE)/%/.package)
+
+# ---- QEMU 10, where Debian's backports are in reach
 qemu10: | $(DEPS_STAMP)
 	@tools/fetch-qemu10 $(B)/qemu10 || [ $$? = 77 ]
 
-.PHONY: guest-image xen
+.PHONY: guest-image xen grub
