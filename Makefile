@@ -39,7 +39,7 @@ all: $(ALL_TARGETS)
 help:
 	@echo 'make               the hypervisor and all programs, into build/'
 	@echo 'make run           boot a host in QEMU with a guest on disk and network; HV=xen uses real Xen instead'
-	@echo 'make check         every test: style, unit, guest, system, interop'
+	@echo 'make check         every test: style, unit, fuzz, guest, system, interop'
 	@echo 'make check-style | check-unit | check-guest | check-system | check-interop | check-fuzz'
 	@echo 'make dom0          the appliance: build/dom0/vmlinuz and build/dom0/initrd.img'
 	@echo 'make guest-image   a Debian guest: build/debian/{vmlinuz,initrd.img,root.img}'
@@ -47,6 +47,7 @@ help:
 	@echo 'make grub          GRUB and OVMF for the boot test, below build/cache, host untouched'
 	@echo 'make qemu10        QEMU 10 from Debian backports below build/qemu10, host untouched'
 	@echo 'make bench         the table of figures against native Linux and real Xen'
+	@echo 'make bench-xenstore  our xenstored beside the two of Debian, on real Xen'
 	@echo 'make deps          install what is missing from Debian (the other targets call it)'
 	@echo 'make install       programs, manual pages, services, build/paravane.elf (PREFIX= DESTDIR=); make uninstall'
 	@echo 'make format        rewrite our C files with clang-format; FILES= limits it'
@@ -68,7 +69,7 @@ check-guest check-interop check-fuzz: all
 check-system: all dom0 guest-image xen grub qemu10
 	@tools/check system
 check: all unit dom0 guest-image xen grub qemu10
-	@tools/check $(if $(GROUPS),$(GROUPS),style unit guest system interop)
+	@tools/check $(if $(GROUPS),$(GROUPS),style unit fuzz guest system interop)
 
 run: $(if $(filter xen,$(HV)),xen,$(B)/paravane.elf) dom0 guest-image
 	@tests/system/run.sh

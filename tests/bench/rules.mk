@@ -9,3 +9,7 @@ $(B)/bench/%: tests/bench/%.c | $(DEPS_STAMP)
 	$(Q)$(CC) -std=gnu11 -O2 -static -pthread -D_GNU_SOURCE $(XENDEFS) $(WARN) -o $@ $<
 
 bench: $(BENCH_PROGRAMS)
+
+bench-xenstore: all dom0 xen guest-image $(B)/bench/xenstore
+	@tests/bench/xenstore.sh
+.PHONY: bench-xenstore

@@ -1,17 +1,29 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// xenstore-bench SOCKET [SECONDS]: rates and latencies of a xenstore daemon, the same for every daemon.
+// xenstore-bench [-r ROUNDS] [-t SECONDS] [-n NODES] NAME=SOCKET...: xenstore daemons side by side.
 //
-// One line per workload: name, clients, depth (requests under way per client), requests per second, latency
-// percentiles in microseconds, and the processor time that the daemon spent per request.
+// The daemons take turns, so that what disturbs the machine disturbs all. One line for each workload and daemon:
+//
+//   XS daemon workload clients depth | operations per second, median of the rounds | latency percentiles 50, 99 and
+//      99.9 in microseconds | the daemon's processor time per operation in microseconds
+//   XI daemon workload | instructions that the daemon itself executes per request, system calls among them
+//   XM daemon nodes | bytes of resident memory that so many nodes add
+//
+// Depth is the number of requests that a client has under way. Instructions are counted by single-stepping the daemon;
+// what is left when the counts of two runs of different length are subtracted is that of the requests alone.
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/user.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +32,8 @@
 #define MAX_CLIENTS 64
 #define MAX_DEPTH   16
 #define MAX_SAMPLES 400000
+#define MAX_ROUNDS  32
+#define MAX_TARGETS 4
 
 struct client {
 	int fd;
@@ -29,15 +43,31 @@ struct client {
 	size_t have;
 };
 
+/* A daemon, and what was measured of it. */
+struct target {
+	const char *name, *path;
+	pid_t pid;
+	uint32_t *sample;
+	size_t nsample;
+	double rate[MAX_ROUNDS], cpu, ops;
+};
+
 /* Makes the n-th request of a client; returns its length. */
 typedef size_t (*maker)(struct client *c, int who, uint32_t n, char *buf);
 
+struct workload {
+	const char *name;
+	int clients;
+	uint32_t depth;
+	uint32_t per; /* requests that make one operation */
+	maker make;
+	bool count; /* instructions too */
+};
+
 static struct client client[MAX_CLIENTS];
-static uint32_t sample[MAX_SAMPLES];
-static size_t nsample;
-static const char *path;
-static pid_t daemon_pid;
-static double seconds = 2;
+static struct target target[MAX_TARGETS], *now; /* now: whose turn it is */
+static unsigned int ntarget, rounds = 5;
+static double seconds = 0.5;
 
 static uint64_t now_us(void)
 {
@@ -49,18 +79,19 @@ static uint64_t now_us(void)
 
 static void die(const char *what)
 {
-	fprintf(stderr, "xenstore-bench: %s: %s\n", what, strerror(errno));
+	fprintf(stderr, "xenstore-bench: %s: %s: %s\n", now ? now->name : "", what,
+		strerror(errno));
 	exit(1);
 }
 
-/* Ticks of processor time that the daemon has used. */
+/* Seconds of processor time that the daemon has used. */
 static double daemon_cpu(void)
 {
 	unsigned long user = 0, sys = 0;
 	char file[64], text[1024], *p;
 	FILE *f;
 
-	snprintf(file, sizeof(file), "/proc/%d/stat", daemon_pid);
+	snprintf(file, sizeof(file), "/proc/%d/stat", now->pid);
 	f = fopen(file, "r");
 	if (!f)
 		return 0;
@@ -70,18 +101,34 @@ static double daemon_cpu(void)
 	return (double)(user + sys) / (double)sysconf(_SC_CLK_TCK);
 }
 
+/* Bytes of the daemon that are resident. */
+static size_t daemon_memory(void)
+{
+	unsigned long pages = 0;
+	char file[64];
+	FILE *f;
+
+	snprintf(file, sizeof(file), "/proc/%d/statm", now->pid);
+	f = fopen(file, "r");
+	if (!f || fscanf(f, "%*u %lu", &pages) != 1)
+		die(file);
+	fclose(f);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
 static int open_client(void)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", now->path);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)))
-		die(path);
-	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) && !daemon_pid)
-		daemon_pid = cred.pid;
+		die(now->path);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len))
+		die("process of the daemon");
+	now->pid = cred.pid;
 	return fd;
 }
 
@@ -142,8 +189,8 @@ static uint32_t take(struct client *c)
 		if (h.type == XS_TRANSACTION_START)
 			c->tx = (uint32_t)strtoul(c->in + at + sizeof(h), NULL, 10);
 		if (h.type != XS_WATCH_EVENT) {
-			if (nsample < MAX_SAMPLES)
-				sample[nsample++] =
+			if (now->nsample < MAX_SAMPLES)
+				now->sample[now->nsample++] =
 					(uint32_t)(now_us() - c->when[c->done % MAX_DEPTH]);
 			c->done++;
 			n++;
@@ -153,56 +200,6 @@ static uint32_t take(struct client *c)
 	memmove(c->in, c->in + at, c->have - at);
 	c->have -= at;
 	return n;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* per: requests that make one operation. */
-static void run(const char *name, int clients, uint32_t depth, uint32_t per, maker make)
-{
-	struct pollfd p[MAX_CLIENTS];
-	uint64_t start, end, total = 0;
-	double cpu;
-	int i;
-
-	for (i = 0; i < clients; i++) {
-		memset(&client[i], 0, sizeof(client[i]));
-		client[i].fd = open_client();
-		p[i] = (struct pollfd){ .fd = client[i].fd, .events = POLLIN };
-	}
-	nsample = 0;
-	cpu = daemon_cpu();
-	start = now_us();
-	end = start + (uint64_t)(seconds * 1e6);
-	for (i = 0; i < clients; i++)
-		fill(&client[i], i, depth, make);
-	while (now_us() < end) {
-		/* One client waits in recv() itself, as a blocking library does. */
-		if (clients > 1 && poll(p, (nfds_t)clients, -1) < 0)
-			die("poll");
-		for (i = 0; i < clients; i++) {
-			if (clients > 1 && !p[i].revents)
-				continue;
-			total += take(&client[i]);
-			fill(&client[i], i, depth, make);
-		}
-	}
-	end = now_us();
-	cpu = daemon_cpu() - cpu;
-	qsort(sample, nsample, sizeof(sample[0]), by_value);
-	printf("%-20s clients %2d depth %2u  %9.0f/s  p50 %6u p90 %6u p99 %6u us  daemon %7.1f "
-	       "us/op\n",
-	       name, clients, depth, (double)total / per / ((double)(end - start) / 1e6),
-	       sample[nsample / 2], sample[nsample * 9 / 10], sample[nsample * 99 / 100],
-	       cpu * 1e6 * per / (double)total);
-	fflush(stdout);
-	for (i = 0; i < clients; i++)
-		close(client[i].fd);
 }
 
 static size_t make_read(struct client *c, int who, uint32_t n, char *buf)
@@ -228,10 +225,7 @@ static size_t make_mkdir_rm(struct client *c, int who, uint32_t n, char *buf)
 
 static size_t make_directory(struct client *c, int who, uint32_t n, char *buf)
 {
-	return message(buf, XS_DIRECTORY_PART, n, 0,
-		       "/bench/dir\0"
-		       "0",
-		       13);
+	return text(buf, XS_DIRECTORY, n, 0, "/bench/dir");
 }
 
 /* Start, five reads, five writes, end. */
@@ -252,88 +246,365 @@ static size_t make_txn(struct client *c, int who, uint32_t n, char *buf)
 	return message(buf, XS_WRITE, n, c->tx, body, (size_t)len);
 }
 
+static void open_clients(int clients)
+{
+	int i;
+
+	for (i = 0; i < clients; i++) {
+		memset(&client[i], 0, sizeof(client[i]));
+		client[i].fd = open_client();
+	}
+}
+
+static void close_clients(int clients)
+{
+	int i;
+
+	for (i = 0; i < clients; i++)
+		close(client[i].fd);
+}
+
+static uint32_t turn(const struct workload *w, int who)
+{
+	uint32_t n = take(&client[who]);
+
+	fill(&client[who], who, w->depth, w->make);
+	return n;
+}
+
+/* Until the time is over; one client waits in recv() itself, as a blocking library does. Returns requests done. */
+static uint64_t drive(const struct workload *w, uint64_t end)
+{
+	struct epoll_event ev[MAX_CLIENTS];
+	int i, n, ep = epoll_create1(EPOLL_CLOEXEC);
+	uint64_t total = 0;
+
+	for (i = 0; i < w->clients; i++) {
+		ev[0] = (struct epoll_event){ .events = EPOLLIN, .data.u32 = (uint32_t)i };
+		if (epoll_ctl(ep, EPOLL_CTL_ADD, client[i].fd, ev))
+			die("epoll");
+		fill(&client[i], i, w->depth, w->make);
+	}
+	while (now_us() < end) {
+		if (w->clients == 1) {
+			total += turn(w, 0);
+			continue;
+		}
+		n = epoll_wait(ep, ev, MAX_CLIENTS, -1);
+		for (i = 0; i < n; i++)
+			total += turn(w, (int)ev[i].data.u32);
+	}
+	close(ep);
+	return total;
+}
+
+static void measure(const struct workload *w, unsigned int round)
+{
+	uint64_t start, total;
+	double cpu = daemon_cpu();
+
+	open_clients(w->clients);
+	start = now_us();
+	total = drive(w, start + (uint64_t)(seconds * 1e6));
+	now->rate[round] = (double)total / w->per / ((double)(now_us() - start) / 1e6);
+	now->cpu += daemon_cpu() - cpu;
+	now->ops += (double)total / w->per;
+	close_clients(w->clients);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int by_rate(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void report(const char *name, int clients, uint32_t depth)
+{
+	struct target *t = now;
+
+	qsort(t->sample, t->nsample, sizeof(t->sample[0]), by_value);
+	qsort(t->rate, rounds, sizeof(t->rate[0]), by_rate);
+	printf("XS %s %s %d %u %.0f %u %u %u %.1f\n", t->name, name, clients, depth,
+	       t->rate[rounds / 2], t->sample[t->nsample / 2], t->sample[t->nsample * 99 / 100],
+	       t->sample[t->nsample * 999 / 1000], t->cpu * 1e6 / t->ops);
+	fflush(stdout);
+	t->nsample = 0;
+	t->cpu = t->ops = 0;
+}
+
+static void run(const struct workload *w)
+{
+	unsigned int i;
+
+	for (i = 0; i < rounds; i++)
+		for (now = target; now < target + ntarget; now++)
+			measure(w, i);
+	for (now = target; now < target + ntarget; now++)
+		report(w->name, w->clients, w->depth);
+}
+
+/* ---- 1,000 watches of one client that fire for one write: the time until the last event is there ---- */
+
+static void receive(int fd, size_t want)
+{
+	static char sink[65536];
+	ssize_t n;
+
+	for (; want; want -= (size_t)n) {
+		n = recv(fd, sink, want < sizeof(sink) ? want : sizeof(sink), 0);
+		if (n <= 0)
+			die("receive");
+	}
+}
+
+#define WATCHES 1000
+
+static void measure_watches(unsigned int round)
+{
+	const size_t head = sizeof(struct xsd_sockmsg),
+		     event = head + sizeof("/bench/watched") + 10;
+	char buf[512], body[64];
+	int i, len, watcher = open_client(), writer = open_client();
+	double cpu;
+	uint64_t start, total = 0;
+
+	for (i = 0; i < WATCHES; i++) {
+		len = snprintf(body, sizeof(body), "/bench/watched%ctoken%04d", 0, i);
+		put_all(watcher, buf, message(buf, XS_WATCH, 0, 0, body, (size_t)len + 1));
+		receive(watcher, head + 3 + event);
+	}
+	cpu = daemon_cpu();
+	for (i = 0; i < 10; i++) {
+		start = now_us();
+		put_all(writer, buf, message(buf, XS_WRITE, 0, 0, "/bench/watched\0x", 16));
+		receive(writer, head + 3);
+		receive(watcher, WATCHES * event);
+		now->sample[now->nsample++] = (uint32_t)(now_us() - start);
+		total += now_us() - start;
+	}
+	now->rate[round] = 10e6 / (double)total;
+	now->cpu += daemon_cpu() - cpu;
+	now->ops += 10;
+	close(writer);
+	close(watcher);
+}
+
+static void run_watches(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < rounds; i++)
+		for (now = target; now < target + ntarget; now++)
+			measure_watches(i);
+	for (now = target; now < target + ntarget; now++)
+		report("1000-watches", 1, 1);
+}
+
+/* ---- instructions ---- */
+
+struct steps {
+	long instructions, calls;
+};
+
+/* Step the daemon until the client process has ended. A repeated string instruction counts once. */
+static struct steps step_until(pid_t user)
+{
+	struct steps n = { 0, 0 };
+	struct user_regs_struct r;
+	unsigned long long last = 0;
+	int status;
+	pid_t who;
+
+	while ((who = waitpid(-1, &status, __WALL)) != user) {
+		if (who != now->pid || !WIFSTOPPED(status) || ptrace(PTRACE_GETREGS, who, NULL, &r))
+			die("stepping");
+		if (status >> 16 || WSTOPSIG(status) == SIGTRAP)
+			status = 0; /* ours, not a signal for the daemon */
+		n.instructions += r.rip != last;
+		/* What comes next is "syscall". */
+		if (r.rip != last &&
+		    (ptrace(PTRACE_PEEKTEXT, who, (void *)r.rip, NULL) & 0xffff) == 0x050f)
+			n.calls++;
+		last = r.rip;
+		if (ptrace(PTRACE_SINGLESTEP, who, NULL, status ? (long)WSTOPSIG(status) : 0L))
+			die("step");
+	}
+	if (status)
+		die("client under the stepped daemon");
+	return n;
+}
+
+/* End the stepping: a trap that is still under way would kill the daemon once nobody traces it. */
+static void let_go(void)
+{
+	int i, status;
+
+	ptrace(PTRACE_INTERRUPT, now->pid, NULL, NULL);
+	for (i = 0; i < 50; i++) {
+		if (waitpid(now->pid, &status, __WALL | WNOHANG) == now->pid)
+			ptrace(PTRACE_CONT, now->pid, NULL, NULL);
+		usleep(1000);
+	}
+	if (ptrace(PTRACE_INTERRUPT, now->pid, NULL, NULL) ||
+	    waitpid(now->pid, NULL, __WALL) != now->pid ||
+	    ptrace(PTRACE_DETACH, now->pid, NULL, NULL))
+		die("letting go");
+}
+
+static struct steps steps_of(const struct workload *w, uint32_t requests)
+{
+	struct steps n;
+	uint32_t i;
+	pid_t user;
+
+	open_clients(1);
+	/* Whole operations first, so that what comes once is not counted. */
+	for (i = 0; i < 2 * w->per; i++) {
+		fill(&client[0], 0, 1, w->make);
+		take(&client[0]);
+	}
+	if (ptrace(PTRACE_SEIZE, now->pid, NULL, NULL) ||
+	    ptrace(PTRACE_INTERRUPT, now->pid, NULL, NULL))
+		die("tracing");
+	user = fork();
+	if (!user) {
+		while (client[0].done < requests + 2 * w->per) {
+			fill(&client[0], 0, 1, w->make);
+			take(&client[0]);
+		}
+		_exit(0);
+	}
+	n = step_until(user);
+	let_go();
+	close_clients(1);
+	now->nsample = 0;
+	return n;
+}
+
+static void count(const struct workload *w)
+{
+	const uint32_t first = w->per, more = w->per < 3 ? 4 : w->per;
+
+	for (now = target; now < target + ntarget; now++) {
+		struct steps a = steps_of(w, first), b = steps_of(w, first + more);
+
+		printf("XI %s %s %.0f %.2f\n", now->name, w->name,
+		       (double)(b.instructions - a.instructions) / more,
+		       (double)(b.calls - a.calls) / more);
+		fflush(stdout);
+	}
+}
+
+/* ---- memory ---- */
+
+static size_t make_node(struct client *c, int who, uint32_t n, char *buf)
+{
+	char body[64];
+	int len = snprintf(body, sizeof(body), "/bench/nodes/%u/%u%c%u", n / 100, n % 100, 0, n);
+
+	return message(buf, XS_WRITE, n, 0, body, (size_t)len);
+}
+
+static void memory(uint32_t nodes)
+{
+	for (now = target; now < target + ntarget; now++) {
+		size_t before = daemon_memory();
+
+		open_clients(1);
+		while (client[0].done < nodes) {
+			if (client[0].sent < nodes)
+				fill(&client[0], 0, MAX_DEPTH, make_node);
+			take(&client[0]);
+		}
+		printf("XM %s %u %zu\n", now->name, client[0].done, daemon_memory() - before);
+		fflush(stdout);
+		close_clients(1);
+		now->nsample = 0;
+	}
+}
+
+/* ---- */
+
 static void prepare(void)
 {
 	struct client *c = &client[0];
 	char buf[512], body[64];
 	int i;
 
-	memset(c, 0, sizeof(*c));
-	c->fd = open_client();
+	now->sample = malloc(MAX_SAMPLES * sizeof(now->sample[0]));
+	if (!now->sample)
+		die("memory");
+	open_clients(1);
 	for (i = 0; i < 1001; i++) {
-		snprintf(body, sizeof(body), i < 1000 ? "/bench/dir/n%03d" : "/bench/value", i);
+		snprintf(body, sizeof(body), i < 1000 ? "/bench/dir/%03d" : "/bench/value", i);
 		put_all(c->fd, buf, text(buf, XS_WRITE, 0, 0, body));
 		while (!take(c))
 			;
 	}
-	close(c->fd);
+	close_clients(1);
+	now->nsample = 0;
 }
 
-/* All watches of one client fire for one write: the time until the last event is there. */
-static void watches(int count)
-{
-	struct client *w = &client[0];
-	char buf[512], body[64], sink[65536];
-	int i, fd, len = 0;
-	uint64_t start;
-	size_t want = 0, have = 0;
-
-	memset(w, 0, sizeof(*w));
-	w->fd = open_client();
-	for (i = 0; i < count; i++) {
-		len = snprintf(body, sizeof(body), "/bench/watched%ctoken%04d", 0, i);
-		put_all(w->fd, buf, message(buf, XS_WATCH, 0, 0, body, (size_t)len + 1));
-		want += sizeof(struct xsd_sockmsg) * 2 + 3 + (size_t)len + 1;
-	}
-	while (have < want) {
-		ssize_t n = recv(w->fd, sink, sizeof(sink), 0);
-
-		if (n <= 0)
-			die("watch");
-		have += (size_t)n;
-	}
-	fd = open_client();
-	start = now_us();
-	for (i = 0; i < 10; i++) {
-		put_all(fd, buf, message(buf, XS_WRITE, 0, 0, "/bench/watched\0x", 16));
-		want = (size_t)count * (sizeof(struct xsd_sockmsg) + (size_t)len + 1);
-		for (have = 0; have < want;) {
-			ssize_t n = recv(w->fd, sink, sizeof(sink), 0);
-
-			if (n <= 0)
-				die("event");
-			have += (size_t)n;
-		}
-		if (recv(fd, sink, sizeof(sink), 0) <= 0)
-			die("write");
-	}
-	printf("%-20s %d watches: %.0f us for all events of a write\n", "watches", count,
-	       (double)(now_us() - start) / 10);
-	close(fd);
-	close(w->fd);
-}
+static const struct workload workloads[] = {
+	{ "read", 1, 1, 1, make_read, true },
+	{ "write", 1, 1, 1, make_write, true },
+	{ "mkdir+rm", 1, 1, 2, make_mkdir_rm, true },
+	{ "directory-of-1000", 1, 1, 1, make_directory, true },
+	{ "transaction-of-10", 1, 1, 12, make_txn, true },
+	{ "read", 1, 16, 1, make_read, false },
+	{ "write", 1, 16, 1, make_write, false },
+	{ "read", 64, 1, 1, make_read, false },
+	{ "write", 64, 1, 1, make_write, false },
+	{ "mkdir+rm", 64, 1, 2, make_mkdir_rm, false },
+	{ "directory-of-1000", 64, 1, 1, make_directory, false },
+	{ "transaction-of-10", 64, 1, 12, make_txn, false },
+	{ "read", 64, 16, 1, make_read, false },
+	{ "write", 64, 16, 1, make_write, false },
+};
 
 int main(int argc, char **argv)
 {
-	if (argc < 2) {
-		fprintf(stderr, "usage: xenstore-bench SOCKET [SECONDS]\n");
+	const size_t num = sizeof(workloads) / sizeof(workloads[0]);
+	uint32_t nodes = 0;
+	size_t i;
+	int opt;
+
+	while ((opt = getopt(argc, argv, "r:t:n:")) != -1) {
+		if (opt == 'r')
+			rounds = (unsigned int)strtoul(optarg, NULL, 10);
+		else if (opt == 't')
+			seconds = strtod(optarg, NULL);
+		else if (opt == 'n')
+			nodes = (uint32_t)strtoul(optarg, NULL, 10);
+		else
+			return 2;
+	}
+	for (; optind < argc && ntarget < MAX_TARGETS; optind++) {
+		target[ntarget].name = strtok(argv[optind], "=");
+		target[ntarget++].path = strtok(NULL, "");
+	}
+	if (!ntarget || !target[ntarget - 1].path || !rounds || rounds > MAX_ROUNDS) {
+		fprintf(stderr, "usage: xenstore-bench [-r ROUNDS] [-t SECONDS] [-n NODES] "
+				"NAME=SOCKET...\n");
 		return 2;
 	}
-	path = argv[1];
-	if (argc > 2)
-		seconds = strtod(argv[2], NULL);
-	prepare();
-	run("read", 1, 1, 1, make_read);
-	run("write", 1, 1, 1, make_write);
-	run("mkdir+rm", 1, 1, 2, make_mkdir_rm);
-	run("directory of 1000", 1, 1, 1, make_directory);
-	run("transaction of 10", 1, 1, 12, make_txn);
-	run("read", 1, 16, 1, make_read);
-	run("write", 1, 16, 1, make_write);
-	run("read", 64, 1, 1, make_read);
-	run("write", 64, 1, 1, make_write);
-	run("transaction of 10", 64, 1, 12, make_txn);
-	run("read", 64, 16, 1, make_read);
-	watches(1000);
+	for (now = target; now < target + ntarget; now++)
+		prepare();
+	for (i = 0; i < num; i++)
+		run(&workloads[i]);
+	run_watches();
+	for (i = 0; i < num; i++)
+		if (workloads[i].count)
+			count(&workloads[i]);
+	if (nodes)
+		memory(nodes);
 	return 0;
 }

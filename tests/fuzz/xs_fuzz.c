@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // xs_fuzz TARGET SECONDS [SEED] [FILE...]: run random and mutated inputs, without feedback: what every check can afford.
 //
-// Files are inputs to run first; an input that fails is left in xs_fuzz.crash.
+// Files are inputs to run first and to mutate; an input that fails is left in xs_fuzz.crash.
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,10 +12,9 @@
 
 #include "xs_fuzz.h"
 
-#define INPUT_MAX  8192
 #define CORPUS_MAX 512
 
-static uint8_t input[INPUT_MAX];
+static uint8_t input[FUZZ_INPUT_MAX];
 static size_t input_len;
 static uint64_t seed_state;
 
@@ -65,7 +64,7 @@ static void mutate(void)
 		case 2: /* a word with its NUL */
 			w = words[rnd(sizeof(words) / sizeof(words[0]))];
 			len = (uint32_t)strlen(w) + 1;
-			if (at + len <= INPUT_MAX) {
+			if (at + len <= FUZZ_INPUT_MAX) {
 				memcpy(input + at, w, len);
 				input_len = at + len > input_len ? at + len : input_len;
 			}
@@ -76,7 +75,7 @@ static void mutate(void)
 				memmove(input + at + len, input + at, len);
 			break;
 		case 4: /* longer by random bytes */
-			for (len = rnd(100); len && input_len < INPUT_MAX; len--)
+			for (len = rnd(100); len && input_len < FUZZ_INPUT_MAX; len--)
 				input[input_len++] = (uint8_t)rnd(256);
 			break;
 		case 5:
@@ -89,7 +88,7 @@ static void mutate(void)
 int main(int argc, char **argv)
 {
 	static struct {
-		uint8_t d[INPUT_MAX];
+		uint8_t d[FUZZ_INPUT_MAX];
 		size_t len;
 	} corpus[CORPUS_MAX];
 	const char *target;
@@ -98,7 +97,8 @@ int main(int argc, char **argv)
 	time_t end;
 
 	if (argc < 3) {
-		fprintf(stderr, "usage: xs_fuzz wire|journal|ring SECONDS [SEED] [FILE...]\n");
+		fprintf(stderr,
+			"usage: xs_fuzz wire|journal|state|ring SECONDS [SEED] [FILE...]\n");
 		return 2;
 	}
 	target = argv[1];
@@ -113,10 +113,14 @@ int main(int argc, char **argv)
 		xs_fuzz(target, input, input_len);
 		if (fd >= 0)
 			close(fd);
+		if (num < CORPUS_MAX - 1) {
+			memcpy(corpus[num].d, input, input_len);
+			corpus[num++].len = input_len;
+		}
 	}
 	end = time(NULL) + strtol(argv[2], NULL, 10);
 	input_len = xs_fuzz_seed(target, input, sizeof(input));
-	memcpy(corpus[0].d, input, input_len);
+	memcpy(corpus[num].d, input, input_len);
 	corpus[num++].len = input_len;
 	while (time(NULL) < end) {
 		i = rnd(num);
@@ -127,7 +131,7 @@ int main(int argc, char **argv)
 		runs++;
 		/* Without coverage feedback the corpus simply drifts. */
 		if (rnd(20) == 0) {
-			i = num < CORPUS_MAX ? num++ : 1 + rnd(CORPUS_MAX - 1);
+			i = num < CORPUS_MAX ? num++ : rnd(CORPUS_MAX);
 			memcpy(corpus[i].d, input, input_len);
 			corpus[i].len = input_len;
 		}

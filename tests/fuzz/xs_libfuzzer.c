@@ -12,7 +12,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	static uint8_t in[8192];
+	static uint8_t in[FUZZ_INPUT_MAX];
 	const char *file = getenv("XS_FUZZ_SEED"), *target = getenv("XS_FUZZ");
 	size_t len;
 	FILE *f;

@@ -12,8 +12,10 @@
 #include "xenstore/core/xs_journal.h"
 #include "xenstore/core/xs_state.h"
 #include "xenstore/core/xs_store.h"
-#include "xenstore/daemon/xsd.h"
 #include "xs_fuzz.h"
+
+/* The reader of the file is one of the targets. */
+#include "xenstore/daemon/journal.c"
 
 static long alloc_fail_in = -1;
 
@@ -42,11 +44,6 @@ void xsd_access(const struct xs_conn *c, const struct xsd_sockmsg *h, const char
 {
 }
 
-void xsd_journal_commit(struct xsd *d)
-{
-	xs_buf_take(&d->store->jlog, d->store->jlog.len);
-}
-
 void xsd_xen_notify(struct xsd *d, struct ring *r)
 {
 }
@@ -60,7 +57,11 @@ static int introduce(void *ctx, uint16_t domid, uint64_t mfn, uint32_t port, voi
 	return mfn % 3 ? EINVAL : 0;
 }
 
-static const struct xs_host host = { .introduce = introduce };
+static void release(void *ctx, uint16_t domid, void *ring)
+{
+}
+
+static const struct xs_host host = { .introduce = introduce, .release = release };
 
 static void need(bool ok, const char *what)
 {
@@ -117,7 +118,7 @@ static void fuzz_wire(const uint8_t *in, size_t len)
 	unsigned int i;
 
 	while (len >= 4) {
-		struct xsd_sockmsg h = { .type = in[1] % 26, .tx_id = in[2] % 6 };
+		struct xsd_sockmsg h = { .type = in[1] % 28, .tx_id = in[2] % 6 };
 		struct xs_conn *to = c[in[0] % 4];
 
 		h.len = in[3] * (in[0] & 64 ? 16u : 1u);
@@ -143,25 +144,51 @@ static void fuzz_wire(const uint8_t *in, size_t len)
 	xs_store_free(s);
 }
 
+/* Give each group of a file, as far as their lengths make sense, the checksum that it should have. */
+static void fix_checksums(char *file, size_t at, size_t size)
+{
+	struct group g;
+
+	while (at + sizeof(g) <= size) {
+		memcpy(&g, file + at, sizeof(g));
+		if (g.len == SKIP) {
+			at = (at / WINDOW + 1) * WINDOW;
+			continue;
+		}
+		if (!g.len || g.len > size - at - sizeof(g))
+			return;
+		g.crc = crc32c(file + at + sizeof(g), g.len);
+		memcpy(file + at, &g, sizeof(g));
+		at += sizeof(g) + round_up(g.len, ALIGN);
+	}
+}
+
+/*
+ * Input: flags, where the second window's bytes begin (two bytes), the bytes of the file behind its header.
+ */
 static void fuzz_journal(const uint8_t *in, size_t len)
 {
-	struct xs_conn *c[4];
-	struct xs_store *s = new_store(c);
-	size_t n;
+	static char file[WINDOW + FUZZ_INPUT_MAX];
+	size_t at = sizeof(struct header), first, size;
+	struct xsd d = { 0 };
 
-	s->journal = false;
-	while (len > 2) {
-		n = (in[0] | (size_t)in[1] << 8) % 2048;
-		in += 2;
-		len -= 2;
-		n = n < len ? n : len;
-		if (xs_j_apply(s, in, n))
-			break;
-		need(!xs_tree_check(&s->tree, NULL), "the tree is inconsistent");
-		in += n;
-		len -= n;
+	if (len < 3)
+		return;
+	first = in[0] & 2 ? (in[1] | (size_t)in[2] << 8) % len : len - 3;
+	first = first < len - 3 ? first : len - 3;
+	memcpy(file + at, in + 3, first);
+	size = at + first;
+	if (in[0] & 2) {
+		memset(file + size, 0, WINDOW - size);
+		memcpy(file + WINDOW, in + 3 + first, len - 3 - first);
+		size = WINDOW + len - 3 - first;
 	}
-	xs_store_free(s);
+	if (in[0] & 1)
+		fix_checksums(file, at, size);
+	d.store = xs_store_new(&host, &d);
+	if (!apply_all(&d, file, size, &at))
+		need(!xs_tree_check(&d.store->tree, NULL), "the tree is inconsistent");
+	xs_store_free(d.store);
 }
 
 static int take_socket(void *ctx, struct xs_conn *c, int fd)
@@ -249,6 +276,7 @@ static void fuzz_ring(const uint8_t *in, size_t len)
 		if (in[3] & 1)
 			xsd_ring_run(&r);
 		xsd_flush(&d);
+		xs_buf_take(&d.store->jlog, d.store->jlog.len);
 		need(c[1]->out.len < d.store->quota[XS_Q_OUTPUT] + 2 * 4112,
 		     "output is not bounded");
 		need(c[1]->in.len < 2 * 4112 + 1024, "input is not bounded");
@@ -277,16 +305,16 @@ struct groups {
 	size_t len, max;
 };
 
-static bool emit(void *arg, const void *group, size_t len)
+static bool emit_group(void *arg, const void *data, size_t len)
 {
-	struct groups *g = arg;
+	struct group g = { .len = (uint32_t)len };
+	struct groups *to = arg;
 
-	if (g->len + 2 + len > g->max)
+	if (to->len + 2 * sizeof(g) + round_up(len, ALIGN) > to->max)
 		return true;
-	g->d[g->len++] = (uint8_t)len;
-	g->d[g->len++] = (uint8_t)(len >> 8);
-	memcpy(g->d + g->len, group, len);
-	g->len += len;
+	memcpy(to->d + to->len, &g, sizeof(g));
+	memcpy(to->d + to->len + sizeof(g), data, len);
+	to->len += sizeof(g) + round_up(len, ALIGN);
 	return true;
 }
 
@@ -304,7 +332,11 @@ size_t xs_fuzz_seed(const char *target, uint8_t *in, size_t max)
 	s = new_store(c);
 	xs_watch_add(c[1], "/local/domain/1/x", 16, "token", -1, &w);
 	if (!strcmp(target, "journal")) {
-		xs_j_snapshot(s, emit, &g);
+		memcpy(in, "\1\0", 3);
+		g.len = 3;
+		xs_j_snapshot(s, emit_group, &g);
+		memset(in + g.len, 0, sizeof(struct group)); /* the end; max leaves room */
+		g.len += sizeof(struct group);
 	} else if (xs_state_write(s, &state_io, &b) && b.len <= max) {
 		memcpy(in, b.d + b.head, b.len);
 		g.len = b.len;

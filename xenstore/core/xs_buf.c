@@ -8,13 +8,11 @@
 /* An empty buffer larger than this is freed rather than kept for the next answer. */
 #define KEEP_MAX 16384
 
-bool xs_buf_reserve(struct xs_buf *b, size_t n)
+bool xs_buf_grow(struct xs_buf *b, size_t n)
 {
 	size_t cap = b->cap ? b->cap : 512;
 	char *d;
 
-	if (b->head + b->len + n <= b->cap)
-		return true;
 	if (b->head) {
 		memmove(b->d, b->d + b->head, b->len);
 		b->head = 0;
@@ -28,16 +26,6 @@ bool xs_buf_reserve(struct xs_buf *b, size_t n)
 		return false;
 	b->d = d;
 	b->cap = cap;
-	return true;
-}
-
-bool xs_buf_add(struct xs_buf *b, const void *data, size_t n)
-{
-	if (!xs_buf_reserve(b, n))
-		return false;
-	if (n)
-		memcpy(b->d + b->head + b->len, data, n);
-	b->len += n;
 	return true;
 }
 

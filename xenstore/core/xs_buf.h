@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct xs_buf {
 	char *d;
@@ -20,8 +21,14 @@ struct xs_buf {
 /* Bytes of a formatted uint64_t with its NUL. */
 #define XS_NUM_MAX 21
 
+/* The slow part of xs_buf_reserve(). */
+bool xs_buf_grow(struct xs_buf *b, size_t n);
+
 /* Make room for n bytes behind the data; false when out of memory (the data stay). */
-bool xs_buf_reserve(struct xs_buf *b, size_t n);
+static inline bool xs_buf_reserve(struct xs_buf *b, size_t n)
+{
+	return b->head + b->len + n <= b->cap || xs_buf_grow(b, n);
+}
 
 /* The first byte; "" for a buffer that never held any. */
 static inline const char *xs_buf_at(const struct xs_buf *b)
@@ -30,7 +37,15 @@ static inline const char *xs_buf_at(const struct xs_buf *b)
 }
 
 /* Append n bytes; false when out of memory (nothing is appended). */
-bool xs_buf_add(struct xs_buf *b, const void *data, size_t n);
+static inline bool xs_buf_add(struct xs_buf *b, const void *data, size_t n)
+{
+	if (!xs_buf_reserve(b, n))
+		return false;
+	if (n)
+		memcpy(b->d + b->head + b->len, data, n);
+	b->len += n;
+	return true;
+}
 
 /* Append a text without its NUL. */
 bool xs_buf_str(struct xs_buf *b, const char *text);

@@ -56,15 +56,12 @@ void xs_soft(struct xs_conn *c, enum xs_quota q, uint64_t value, const char *pat
  * those who may do the same with its closest existing ancestor, so that names cannot be probed.
  */
 static int check(struct xs_conn *c, struct xs_txn *t, const char *path, unsigned int want,
-		 struct xs_node **node)
+		 struct xs_lookup *l)
 {
-	struct xs_lookup l;
-
-	xs_tree_lookup(tree_of(c, t)->root, path, &l);
-	*node = l.node;
-	if ((xs_perms_allow(l.near->perms, c->domid, c->target) & want) != want)
+	xs_tree_lookup(tree_of(c, t)->root, path, l);
+	if ((xs_perms_allow(l->near->perms, c->domid, c->target) & want) != want)
 		return EACCES;
-	return l.node ? 0 : ENOENT;
+	return l->node ? 0 : ENOENT;
 }
 
 /* The transaction has given this answer about path: it holds only as long as the answer would be the same. */
@@ -81,7 +78,11 @@ static int note(struct xs_conn *c, struct xs_txn *t, const char *path, unsigned 
 int xs_node_access(struct xs_conn *c, struct xs_txn *t, const char *path, unsigned int want,
 		   unsigned int sees, struct xs_node **node)
 {
-	return note(c, t, path, sees, check(c, t, path, want, node));
+	struct xs_lookup l;
+	int err = check(c, t, path, want, &l);
+
+	*node = l.node;
+	return note(c, t, path, sees, err);
 }
 
 /* Room for `more` nodes and bytes of this connection? */
@@ -120,19 +121,16 @@ static uint16_t new_owner(const struct xs_conn *c)
 }
 
 /* Set or create after the access check; shared by write and mkdir. */
-static int put(struct xs_conn *c, struct xs_txn *t, const char *path, const void *data, size_t len)
+static int put(struct xs_conn *c, struct xs_txn *t, const char *path, const struct xs_lookup *l,
+	       const void *data, size_t len)
 {
-	struct xs_tree *tree = tree_of(c, t);
-	struct xs_lookup l;
-	int err;
+	int err = check_size(c, path, l->near, len);
 
-	xs_tree_lookup(tree->root, path, &l);
-	err = check_size(c, path, l.near, len);
 	if (!err)
-		err = check_room(c, t, path, l.missing,
-				 len + l.missing * (sizeof(struct xs_node) + 32));
+		err = check_room(c, t, path, l->missing,
+				 len + l->missing * (sizeof(struct xs_node) + 32));
 	if (!err)
-		err = xs_tree_write(tree, path, new_owner(c), data, len);
+		err = xs_tree_write(tree_of(c, t), path, new_owner(c), data, len);
 	if (!err && !t)
 		xs_j_write(c->store, new_owner(c), path, data, len);
 	return err;
@@ -140,14 +138,14 @@ static int put(struct xs_conn *c, struct xs_txn *t, const char *path, const void
 
 int xs_op_write(struct xs_conn *c, struct xs_txn *t, const char *path, const void *data, size_t len)
 {
-	struct xs_node *n;
-	int err = check(c, t, path, XS_W, &n);
+	struct xs_lookup l;
+	int err = check(c, t, path, XS_W, &l);
 
 	if (err && err != ENOENT)
 		return note(c, t, path, 0, err);
 	err = t ? xs_txn_reserve(t, path) : 0;
 	if (!err)
-		err = put(c, t, path, data, len);
+		err = put(c, t, path, &l, data, len);
 	if (!err && t)
 		xs_txn_log(t, XS_OP_WRITE, path, NULL);
 	return err;
@@ -156,15 +154,15 @@ int xs_op_write(struct xs_conn *c, struct xs_txn *t, const char *path, const voi
 /* Success whether it exists or not; so a transaction makes sure again when it commits. */
 int xs_op_mkdir(struct xs_conn *c, struct xs_txn *t, const char *path, bool *created)
 {
-	struct xs_node *n;
-	int err = check(c, t, path, XS_W, &n);
+	struct xs_lookup l;
+	int err = check(c, t, path, XS_W, &l);
 
 	*created = false;
 	if (err && err != ENOENT)
 		return note(c, t, path, 0, err);
 	err = t ? xs_txn_reserve(t, path) : 0;
-	if (!err && !n) {
-		err = put(c, t, path, NULL, 0);
+	if (!err && !l.node) {
+		err = put(c, t, path, &l, NULL, 0);
 		*created = !err;
 	}
 	if (!err && t)
@@ -173,15 +171,14 @@ int xs_op_mkdir(struct xs_conn *c, struct xs_txn *t, const char *path, bool *cre
 }
 
 /* Removing what does not exist is success if its parent exists; it is when the transaction commits that counts. */
-static int rm_missing(struct xs_conn *c, struct xs_txn *t, const char *path)
+static int rm_missing(struct xs_conn *c, struct xs_txn *t, const char *path,
+		      const struct xs_lookup *l)
 {
 	size_t plen = xs_path_parent_len(path);
 	char parent[XS_PATH_BUF];
-	struct xs_lookup l;
 	int err;
 
-	xs_tree_lookup(tree_of(c, t)->root, path, &l);
-	if (l.parent) {
+	if (l->parent) {
 		err = t ? xs_txn_reserve(t, path) : 0;
 		if (!err && t)
 			xs_txn_log(t, XS_OP_RM, path, NULL);
@@ -195,12 +192,12 @@ static int rm_missing(struct xs_conn *c, struct xs_txn *t, const char *path)
 
 int xs_op_rm(struct xs_conn *c, struct xs_txn *t, const char *path, struct xs_node **old)
 {
-	struct xs_node *n;
-	int err = check(c, t, path, XS_W, &n);
+	struct xs_lookup l;
+	int err = check(c, t, path, XS_W, &l);
 
 	*old = NULL;
 	if (err == ENOENT)
-		return rm_missing(c, t, path);
+		return rm_missing(c, t, path, &l);
 	if (!err && !strcmp(path, "/"))
 		return EINVAL;
 	if (err)
@@ -232,18 +229,18 @@ int xs_op_set_perms(struct xs_conn *c, struct xs_txn *t, const char *path, struc
 		    struct xs_perms **old)
 {
 	struct xs_perms *was;
-	struct xs_node *n;
-	int err = check(c, t, path, XS_W | XS_OWNER, &n);
+	struct xs_lookup l;
+	int err = check(c, t, path, XS_W | XS_OWNER, &l);
 
 	*old = NULL;
 	if (!err)
-		err = check_perms(c, path, n, perms);
+		err = check_perms(c, path, l.node, perms);
 	if (err)
 		return note(c, t, path, XS_SAW_PERMS, err);
 	err = t ? xs_txn_reserve(t, path) : 0;
 	if (err)
 		return err;
-	was = xs_perms_get(n->perms);
+	was = xs_perms_get(l.node->perms);
 	err = xs_tree_set_perms(tree_of(c, t), path, perms);
 	if (!err && !t) {
 		xs_j_perms(c->store, path, perms);

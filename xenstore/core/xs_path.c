@@ -6,11 +6,11 @@
 #include "xs_buf.h"
 #include "xs_path.h"
 
-static bool char_ok(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '-' || c == '_' || c == '@';
-}
+/* What a name may consist of. */
+static const bool name_char[256] = {
+	['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true,
+	['-'] = true,	      ['_'] = true,	    ['@'] = true,
+};
 
 bool xs_path_valid(const char *path)
 {
@@ -20,13 +20,10 @@ bool xs_path_valid(const char *path)
 		return false;
 	if (!path[1])
 		return true;
-	for (i = 1; path[i]; i++) {
-		if (i >= XS_PATH_MAX)
+	for (i = 1; path[i]; i++)
+		if (!name_char[(unsigned char)path[i]] && (path[i] != '/' || path[i - 1] == '/'))
 			return false;
-		if (path[i] == '/' ? path[i - 1] == '/' : !char_ok(path[i]))
-			return false;
-	}
-	return path[i - 1] != '/';
+	return path[i - 1] != '/' && i <= XS_PATH_MAX;
 }
 
 size_t xs_path_domain(char *out, uint16_t domid)

@@ -15,6 +15,8 @@
 /* Domain ids at and above this one are special (DOMID_FIRST_RESERVED). */
 #define FIRST_RESERVED 0x7ff0
 #define SELF	       0x7ff0
+/* The names of so few children are collected each time they are asked for. */
+#define FEW_NAMES      16
 
 struct req {
 	struct xs_conn *c;
@@ -101,24 +103,30 @@ static int do_read(struct req *r)
 
 static int do_directory(struct req *r)
 {
-	struct xs_buf b = { 0 };
+	char names[XENSTORE_PAYLOAD_MAX];
+	const struct xs_blob *kept;
 	struct xs_node *n;
-	size_t total = 0;
-	bool fit = true;
+	size_t len = 0;
 	uint32_t i;
 	int err = xs_node_access(r->c, r->txn, r->path, XS_R, XS_SAW_KIDS, &n);
 
 	if (err)
 		return err;
-	for (i = 0; i < n->nchild && fit; i++) {
-		total += n->child[i]->name_len + 1u;
-		if (total > XENSTORE_PAYLOAD_MAX) {
-			xs_buf_free(&b);
-			return E2BIG;
-		}
-		fit = xs_buf_add(&b, n->child[i]->name, n->child[i]->name_len + 1u);
+	kept = n->nchild > FEW_NAMES ? xs_node_names(n, sizeof(names)) : NULL;
+	if (kept) {
+		reply(r, kept->d, kept->len, NULL, 0);
+		return 0;
 	}
-	return reply_buf(r, &b, fit);
+	for (i = 0; i < n->nchild; i++) {
+		const struct xs_node *c = n->child[i];
+
+		if (len + c->name_len + 1u > sizeof(names))
+			return E2BIG;
+		memcpy(names + len, c->name, c->name_len + 1u);
+		len += c->name_len + 1u;
+	}
+	reply(r, names, len, NULL, 0);
+	return 0;
 }
 
 /* Generation, then as many names from the given offset on as fit, then an empty name at the end. */

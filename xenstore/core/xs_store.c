@@ -204,6 +204,7 @@ void xs_conn_send(struct xs_conn *c, uint32_t type, uint32_t req_id, uint32_t tx
 {
 	struct xsd_sockmsg h = { .type = type, .req_id = req_id, .tx_id = tx_id };
 	bool was_empty = !c->out.len;
+	char *to;
 
 	if (c->store->replay)
 		return;
@@ -212,12 +213,15 @@ void xs_conn_send(struct xs_conn *c, uint32_t type, uint32_t req_id, uint32_t tx
 		c->broken = true;
 		return;
 	}
-	/* These cannot fail: room was reserved. */
-	xs_buf_add(&c->out, &h, sizeof(h));
-	xs_buf_add(&c->out, a, alen);
-	xs_buf_add(&c->out, b, blen);
-	xs_j_bytes(c, XS_J_OUT, c->out.d + c->out.head + c->out.len - sizeof(h) - h.len,
-		   sizeof(h) + h.len);
+	to = c->out.d + c->out.head + c->out.len;
+	memcpy(to, &h, sizeof(h));
+	if (alen)
+		memcpy(to + sizeof(h), a, alen);
+	if (blen)
+		memcpy(to + sizeof(h) + alen, b, blen);
+	c->out.len += sizeof(h) + h.len;
+	if (c->ring)
+		xs_j_bytes(c, XS_J_OUT, to, sizeof(h) + h.len);
 	if (was_empty && c->wake)
 		c->wake(c);
 }

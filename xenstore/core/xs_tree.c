@@ -84,7 +84,7 @@ bool xs_acct_copy(struct xs_acct *dst, const struct xs_acct *src)
 
 /* ---- nodes ---- */
 
-static struct xs_blob *blob_new(const void *data, size_t len)
+static struct xs_blob *blob_alloc(size_t len)
 {
 	struct xs_blob *b = xs_alloc(sizeof(*b) + len);
 
@@ -92,7 +92,15 @@ static struct xs_blob *blob_new(const void *data, size_t len)
 		return NULL;
 	b->ref = 1;
 	b->len = (uint32_t)len;
-	memcpy(b->d, data, len);
+	return b;
+}
+
+static struct xs_blob *blob_new(const void *data, size_t len)
+{
+	struct xs_blob *b = blob_alloc(len);
+
+	if (b)
+		memcpy(b->d, data, len);
 	return b;
 }
 
@@ -100,6 +108,65 @@ static void blob_put(struct xs_blob *b)
 {
 	if (b && --b->ref == 0)
 		xs_free(b);
+}
+
+/* What the child pointer of a node with children points into. There is room for the next power of two. */
+struct kids {
+	struct xs_blob *names; /* all names, packed; NULL until asked for */
+	struct xs_node *child[];
+};
+
+static struct kids *kids_of(struct xs_node **child)
+{
+	return child ? (struct kids *)((char *)child - offsetof(struct kids, child)) : NULL;
+}
+
+/* Make room for cap children (not 0), as realloc() does; NULL when out of memory. */
+static struct xs_node **kids_resize(struct xs_node **child, uint32_t cap)
+{
+	struct kids *k = xs_realloc(kids_of(child), sizeof(*k) + cap * sizeof(k->child[0]));
+
+	if (!k)
+		return NULL;
+	if (!child)
+		k->names = NULL;
+	return k->child;
+}
+
+static void kids_changed(struct xs_node *dir)
+{
+	struct kids *k = kids_of(dir->child);
+
+	if (!k || !k->names)
+		return;
+	blob_put(k->names);
+	k->names = NULL;
+}
+
+static void kids_free(struct xs_node *dir)
+{
+	kids_changed(dir);
+	xs_free(kids_of(dir->child));
+	dir->child = NULL;
+}
+
+const struct xs_blob *xs_node_names(struct xs_node *n, size_t max)
+{
+	struct kids *k = kids_of(n->child);
+	size_t len = 0;
+	uint32_t i;
+	char *p;
+
+	if (!n->nchild || k->names)
+		return n->nchild ? k->names : NULL;
+	for (i = 0; i < n->nchild; i++)
+		len += n->child[i]->name_len + 1u;
+	k->names = len <= max ? blob_alloc(len) : NULL;
+	if (!k->names)
+		return NULL;
+	for (p = k->names->d, i = 0; i < n->nchild; p += n->child[i]->name_len + 1u, i++)
+		memcpy(p, n->child[i]->name, n->child[i]->name_len + 1u);
+	return k->names;
 }
 
 struct xs_node *xs_node_get(struct xs_node *n)
@@ -117,7 +184,7 @@ void xs_node_put(struct xs_node *n)
 		return;
 	for (i = 0; i < n->nchild; i++)
 		xs_node_put(n->child[i]);
-	xs_free(n->child);
+	kids_free(n);
 	blob_put(n->value);
 	xs_perms_put(n->perms);
 	xs_free(n);
@@ -150,9 +217,11 @@ static uint32_t child_cap(uint32_t n)
 
 static int name_cmp(const struct xs_node *n, const char *name, size_t len)
 {
-	size_t min = n->name_len < len ? n->name_len : len;
-	int c = memcmp(n->name, name, min);
+	int c = (unsigned char)n->name[0] - (unsigned char)name[0];
 
+	/* The first letter mostly decides. */
+	if (!c)
+		c = memcmp(n->name, name, n->name_len < len ? n->name_len : len);
 	if (c)
 		return c;
 	return n->name_len < len ? -1 : n->name_len > len;
@@ -189,7 +258,8 @@ struct xs_node *xs_node_child(const struct xs_node *n, const char *name, size_t 
 
 size_t xs_node_bytes(const struct xs_node *n)
 {
-	return sizeof(*n) + n->name_len + 1 + sizeof(struct xs_node *) +
+	/* The name counts twice: there may be a packed list of the parent's children. */
+	return sizeof(*n) + 2 * (n->name_len + 1u) + sizeof(struct xs_node *) +
 	       (n->value ? sizeof(*n->value) + n->value->len : 0) + sizeof(*n->perms) +
 	       n->perms->num * sizeof(n->perms->p[0]);
 }
@@ -203,7 +273,7 @@ static struct xs_node *node_copy(const struct xs_node *o)
 	if (!n)
 		return NULL;
 	if (o->nchild) {
-		n->child = xs_alloc(child_cap(o->nchild) * sizeof(*n->child));
+		n->child = kids_resize(NULL, child_cap(o->nchild));
 		if (!n->child) {
 			xs_node_put(n);
 			return NULL;
@@ -301,13 +371,13 @@ static struct xs_node **walk_private(struct xs_tree *t, const char *path, const 
 static bool insert_child(struct xs_node *dir, uint32_t pos, struct xs_node *n)
 {
 	if (dir->nchild == child_cap(dir->nchild)) {
-		struct xs_node **a =
-			xs_realloc(dir->child, child_cap(dir->nchild + 1) * sizeof(*a));
+		struct xs_node **a = kids_resize(dir->child, child_cap(dir->nchild + 1));
 
 		if (!a)
 			return false;
 		dir->child = a;
 	}
+	kids_changed(dir);
 	memmove(&dir->child[pos + 1], &dir->child[pos], (dir->nchild - pos) * sizeof(*dir->child));
 	dir->child[pos] = n;
 	dir->nchild++;
@@ -318,13 +388,13 @@ static void remove_child(struct xs_node *dir, uint32_t pos)
 {
 	struct xs_node **a;
 
+	kids_changed(dir);
 	dir->nchild--;
 	memmove(&dir->child[pos], &dir->child[pos + 1], (dir->nchild - pos) * sizeof(*dir->child));
 	if (!dir->nchild) {
-		xs_free(dir->child);
-		dir->child = NULL;
+		kids_free(dir);
 	} else if (dir->nchild == child_cap(dir->nchild)) {
-		a = xs_realloc(dir->child, dir->nchild * sizeof(*a));
+		a = kids_resize(dir->child, dir->nchild);
 		if (a) /* else: the block stays larger than needed, which harms nothing */
 			dir->child = a;
 	}
@@ -394,6 +464,7 @@ int xs_tree_write(struct xs_tree *t, const char *path, uint16_t owner, const voi
 	struct xs_blob *value = NULL;
 	struct xs_node **slot, *n;
 	const char *rest;
+	size_t before;
 	int err = ENOMEM;
 
 	if (len) {
@@ -413,11 +484,11 @@ int xs_tree_write(struct xs_tree *t, const char *path, uint16_t owner, const voi
 	}
 	if (!acct_reserve(&t->acct, n->perms->p[0].domid))
 		goto free_value;
-	acct_add(&t->acct, n->perms->p[0].domid, 0, -(int64_t)xs_node_bytes(n));
+	before = xs_node_bytes(n);
 	blob_put(n->value);
 	n->value = value;
 	n->gen = ++*t->gen;
-	acct_add(&t->acct, n->perms->p[0].domid, 0, (int64_t)xs_node_bytes(n));
+	acct_add(&t->acct, n->perms->p[0].domid, 0, (int64_t)xs_node_bytes(n) - (int64_t)before);
 	return 0;
 
 free_value:

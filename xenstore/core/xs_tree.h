@@ -28,7 +28,7 @@ struct xs_node {
 	uint32_t ref;
 	uint32_t nchild;
 	uint64_t gen; /* changes with value, permissions and child list */
-	struct xs_node **child; /* sorted by name; room for the next power of two */
+	struct xs_node **child; /* sorted by name; see struct kids in xs_tree.c */
 	struct xs_blob *value;
 	struct xs_perms *perms;
 	uint16_t name_len;
@@ -70,6 +70,12 @@ void xs_node_put(struct xs_node *n);
 
 /* Child by name, or NULL. */
 struct xs_node *xs_node_child(const struct xs_node *n, const char *name, size_t len);
+
+/*
+ * The names of the children, each with its NUL, as one blob, which is kept until they change; at most max bytes. Borrowed.
+ * NULL when there are no children, when that is too long, or when out of memory.
+ */
+const struct xs_blob *xs_node_names(struct xs_node *n, size_t max);
 
 /* Bytes that a node costs its owner. */
 size_t xs_node_bytes(const struct xs_node *n);

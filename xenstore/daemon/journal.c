@@ -48,23 +48,36 @@ struct journal {
 	size_t snapshot_len; /* length of the file right after the snapshot */
 };
 
-static const char magic[16] = "xenstore-log-2";
+static const char magic[16] = "xenstore-log-3";
 
-static uint32_t crc32(const void *data, size_t len)
+/* CRC-32C, which the CPU has an instruction for. */
+__attribute__((target("sse4.2"))) static uint32_t crc_by_cpu(uint32_t crc, const char *p,
+							     size_t len)
 {
-	static uint32_t table[256];
-	const unsigned char *p = data;
-	uint32_t c, i, k;
+	uint64_t c = crc, v;
 
-	if (!table[1])
-		for (i = 0; i < 256; i++) {
-			for (c = i, k = 0; k < 8; k++)
-				c = c & 1 ? c >> 1 ^ 0xedb88320u : c >> 1;
-			table[i] = c;
-		}
-	for (c = ~0u; len; len--)
-		c = table[(c ^ *p++) & 255] ^ c >> 8;
-	return ~c;
+	for (; len >= sizeof(v); p += sizeof(v), len -= sizeof(v)) {
+		memcpy(&v, p, sizeof(v));
+		c = __builtin_ia32_crc32di(c, v);
+	}
+	for (; len; len--)
+		c = __builtin_ia32_crc32qi((uint32_t)c, (unsigned char)*p++);
+	return (uint32_t)c;
+}
+
+static uint32_t crc_by_bits(uint32_t crc, const char *p, size_t len)
+{
+	unsigned int k;
+
+	for (; len; len--)
+		for (crc ^= (unsigned char)*p++, k = 0; k < 8; k++)
+			crc = crc & 1 ? crc >> 1 ^ 0x82f63b78u : crc >> 1;
+	return crc;
+}
+
+static uint32_t crc32c(const void *data, size_t len)
+{
+	return ~(__builtin_cpu_supports("sse4.2") ? crc_by_cpu : crc_by_bits)(~0u, data, len);
 }
 
 static void read_boot_id(char out[40])
@@ -143,7 +156,7 @@ static int append(struct journal *j, const void *data, size_t len)
 		return -1;
 	g = group_at(j);
 	memcpy(g + 1, data, len);
-	g->crc = crc32(data, len);
+	g->crc = crc32c(data, len);
 	__atomic_store_n(&g->len, (uint32_t)len, __ATOMIC_RELEASE);
 	j->at += sizeof(*g) + round_up(len, ALIGN);
 	return 0;
@@ -244,7 +257,7 @@ static const char *apply_all(struct xsd *d, const char *file, size_t size, size_
 		}
 		if (g.len > size - *at - sizeof(g))
 			return "a group is longer than the file";
-		if (crc32(file + *at + sizeof(g), g.len) != g.crc)
+		if (crc32c(file + *at + sizeof(g), g.len) != g.crc)
 			return "a checksum is wrong";
 		bad = xs_j_apply(d->store, file + *at + sizeof(g), g.len);
 		if (bad)
