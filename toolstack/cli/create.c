@@ -88,6 +88,7 @@ static int spawn_watcher(struct ts *ts, const struct ts_config *d, struct ts_dom
 		return 0;
 	if (setsid() < 0 || chdir("/"))
 		_exit(EXIT_FAIL);
+	ts_guard_drop(dom);
 	open_log(d->name);
 	watch(d, dom);
 	_exit(EXIT_OK);
@@ -127,6 +128,7 @@ static int start(struct ts *ts, const struct create_options *o, const struct ts_
 		ts_fail_errno(ts, "domain %s: cannot be started", d->name);
 		goto undo_domain;
 	}
+	ts_guard_end(&dom);
 	if (!o->quiet)
 		printf("domain %s (id %u) %s\n", d->name, dom.domid,
 		       o->pause ? "created, paused" : "started");

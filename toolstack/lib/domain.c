@@ -33,6 +33,7 @@ static void close_loops(struct ts_domain *d)
 void ts_domain_close(struct ts_domain *d)
 {
 	close_loops(d);
+	ts_guard_end(d);
 }
 
 static int new_domain(struct ts *ts, const struct ts_config *c, struct ts_domain *d)
@@ -151,6 +152,7 @@ int ts_create(struct ts *ts, const struct ts_config *c, struct ts_domain *d)
 	memset(d, 0, sizeof(*d));
 	for (unsigned int i = 0; i < XLCFG_MAX_LIST; i++)
 		d->loop_fd[i] = -1;
+	d->guard_fd = -1;
 	memcpy(d->uuid, c->uuid, sizeof(d->uuid));
 	if (!c->uuid_given) {
 		if (ts_random(d->uuid, sizeof(d->uuid)))
@@ -163,8 +165,12 @@ int ts_create(struct ts *ts, const struct ts_config *c, struct ts_domain *d)
 	d->build.ramdisk = c->ramdisk;
 	d->build.cmdline = c->cmdline;
 	d->build.memory_kb = c->memory_kb;
-	if (check_name(ts, c->name) || check(ts, c) || new_domain(ts, c, d))
+	if (check_name(ts, c->name) || check(ts, c) || ts_guard_start(ts, c->name, d))
 		return -1;
+	if (new_domain(ts, c, d)) {
+		ts_guard_end(d);
+		return -1;
+	}
 	if (ts_interrupted) {
 		ts_fail(ts, "interrupted");
 		goto undo_domain;
@@ -178,7 +184,7 @@ undo_domain:
 	ts_interrupted = 0; /* it has been heard; what follows must run to its end */
 	memcpy(why, ts->err, sizeof(why));
 	ts_destroy(ts, d->domid);
-	close_loops(d);
+	ts_domain_close(d);
 	memcpy(ts->err, why, sizeof(why));
 	return -1;
 }
@@ -323,6 +329,7 @@ static int restart(struct ts *ts, const struct ts_config *c, struct ts_domain *d
 		rc = ts_fail_errno(ts, "cannot be started");
 		ts_destroy(ts, d->domid);
 	}
+	ts_guard_end(d);
 	if (rc) {
 		say(c->name, d->domid, ts->err);
 		return -1;

@@ -109,6 +109,8 @@ struct ts_domain {
 	uint8_t uuid[16];
 	struct ts_build build;
 	int loop_fd[XLCFG_MAX_LIST]; /* loop devices live as long as these; -1 none */
+	pid_t guard; /* see guard.c */
+	int guard_fd; /* -1 none */
 };
 
 int ts_store_domain(struct ts *ts, const struct ts_config *c, struct ts_domain *d);
@@ -146,7 +148,10 @@ int ts_need_driver(struct ts *ts, const char *kind, const char *module);
 
 /* ---- domain.c: life cycle */
 
-/* Build a domain, its nodes and devices; left paused. On failure nothing of it stays. */
+/*
+ * Build a domain, its nodes and devices; left paused. On failure nothing of it stays, nor when the caller is killed
+ * before it has called ts_guard_end().
+ */
 int ts_create(struct ts *ts, const struct ts_config *c, struct ts_domain *d);
 /* End a domain now and clean up after it. */
 int ts_destroy(struct ts *ts, uint32_t domid);
@@ -161,5 +166,14 @@ int ts_wait_end(struct ts *ts, uint32_t domid, int timeout_ms);
  */
 void ts_watch_domain(struct ts *ts, const struct ts_config *c, struct ts_domain *d);
 void ts_domain_close(struct ts_domain *d);
+
+/* ---- guard.c: what happens to a domain whose creator is killed */
+
+/* Start the guard of the domain that is about to be made with d->uuid. */
+int ts_guard_start(struct ts *ts, const char *name, struct ts_domain *d);
+/* The domain is whole, or is gone: no guard any more. Nothing happens where there is none. */
+void ts_guard_end(struct ts_domain *d);
+/* In a child process: the guard watches over the parent, not over us. */
+void ts_guard_drop(struct ts_domain *d);
 
 #endif
