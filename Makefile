@@ -46,7 +46,7 @@ help:
 	@echo 'make guest-kernel  Linux with our patches and without: build/guest-kernel/{patched,unpatched}/vmlinuz; also -debug, -deb'
 	@echo 'make grub          GRUB and OVMF for the boot test, below build/cache, host untouched'
 	@echo 'make qemu10        QEMU 10 from Debian backports below build/qemu10, host untouched'
-	@echo 'make bench         the table of figures against native Linux and real Xen'
+	@echo 'make bench         tables of instructions and of wall time against native Linux and real Xen'
 	@echo 'make bench-xenstore  our xenstored beside the two of Debian, on real Xen'
 	@echo 'make deps          install what is missing from Debian (the other targets call it)'
 	@echo 'make install       programs, manual pages, services, build/paravane.elf (PREFIX= DESTDIR=); make uninstall'
@@ -74,7 +74,7 @@ check: all unit dom0 guest-image xen grub qemu10
 run: $(if $(filter xen,$(HV)),xen,$(B)/paravane.elf) dom0 guest-image
 	@tests/system/run.sh
 
-bench: all dom0
+bench: all dom0 guest-image xen
 	@tests/bench/run.sh
 
 format:

@@ -3,6 +3,7 @@
 /*
  * Run under QEMU with -icount shift=0,sleep=off on one CPU a tick is one executed instruction, and figures repeat. One line
  * per row, `ROW name median`, the median over many samples. As init it mounts what it needs, runs and powers off.
+ * `pvbench ns` prints wall time in nanoseconds instead of ticks.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -33,6 +34,7 @@
 
 static double sample[MAX_SAMPLES];
 static int nsample;
+static double scale = 1; /* from ticks to what is printed */
 
 static uint64_t ticks(void)
 {
@@ -76,12 +78,34 @@ static double median(void)
 	return m;
 }
 
+static void row(const char *name, double v)
+{
+	printf("ROW %s %.2f\n", name, v * scale);
+}
+
 static double report(const char *name)
 {
 	double m = median();
 
-	printf("ROW %s %.2f\n", name, m);
+	row(name, m);
 	return m;
+}
+
+/* Nanoseconds per tick, over a fifth of a second. */
+static double tick_length(void)
+{
+	struct timespec a, b;
+	uint64_t from, to;
+	double ns;
+
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	from = ticks();
+	do {
+		clock_gettime(CLOCK_MONOTONIC, &b);
+		to = ticks();
+		ns = (double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec);
+	} while (ns < 2e8);
+	return ns / (double)(to - from);
 }
 
 static void die(const char *what)
@@ -428,7 +452,7 @@ static void rows_signal(void)
 	for (int i = 0; i < 201; i++) {
 		uint64_t a = ticks();
 
-		asm volatile("movb %%al, (%0)" ::"r"(hole) : "memory");
+		asm volatile("movb %%al, (%%rdi)" ::"D"(hole) : "memory"); /* two bytes */
 		add((double)(ticks() - a));
 	}
 	report("sigsegv_return");
@@ -463,9 +487,9 @@ static void rows_hypercall(void)
 	if (fd < 0)
 		return;
 	base = ioctl_cost(fd, 0x12345, NULL);
-	printf("ROW hypercall_xen_version %.2f\n", ioctl_cost(fd, request, &version) - base);
-	printf("ROW hypercall_unknown %.2f\n", ioctl_cost(fd, request, &absent) - base);
-	printf("ROW hypercall_yield %.2f\n", ioctl_cost(fd, request, &yield) - base);
+	row("hypercall_xen_version", ioctl_cost(fd, request, &version) - base);
+	row("hypercall_unknown", ioctl_cost(fd, request, &absent) - base);
+	row("hypercall_yield", ioctl_cost(fd, request, &yield) - base);
 	close(fd);
 }
 
@@ -499,10 +523,9 @@ static void rows_event(void)
 			call(SYS_write, fd, (long)&got, sizeof(got));
 		add((double)(ticks() - a));
 	}
-	printf("ROW event_round %.2f\n", median());
+	report("event_round");
 	call(SYS_ioctl, fd, (long)IOC('E', 4, sizeof(port)), (long)&port);
-	printf("ROW event_send_pending %.2f\n",
-	       ioctl_cost(fd, IOC('E', 4, sizeof(port)), &port) - base);
+	row("event_send_pending", ioctl_cost(fd, IOC('E', 4, sizeof(port)), &port) - base);
 	close(fd);
 }
 
@@ -513,6 +536,8 @@ int main(int argc, char **argv)
 	if (argc > 1 && !strcmp(argv[1], "-"))
 		return 0; /* the program that the exec rows run */
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc > 1 && !strcmp(argv[1], "ns"))
+		scale = tick_length();
 	if (as_init) {
 		int fd;
 

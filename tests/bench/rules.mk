@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Programs of `make bench`: static, because they also run as the only program of a guest.
 
-BENCH_PROGRAMS := $(B)/bench/pvbench $(B)/bench/true
+BENCH_PROGRAMS := $(B)/bench/pvbench $(B)/bench/iobench $(B)/bench/true
 
 $(B)/bench/%: tests/bench/%.c | $(DEPS_STAMP)
 	@mkdir -p $(@D)

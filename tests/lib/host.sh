@@ -3,7 +3,7 @@
 # Boot a host (hypervisor, dom0 appliance, a job in it) in QEMU, follow it, tell how it went.
 #
 # Source this from the top of the tree. Settings, all from the environment:
-#   HV=paravane|xen       hypervisor                     QEMU=PATH  CPU=MODEL  ACCEL=tcg|kvm
+#   HV=paravane|xen|native  hypervisor, or none          QEMU=PATH  CPU=MODEL  ACCEL=tcg|kvm
 #   SMP=n MEM=2G          the machine                    DOM0_MEM=512M DOM0_VCPUS=n
 #   HV_ARGS DOM0_ARGS     more words for either          NIC=none|user
 #   GUEST_KERNEL=|cloud   kernel put at /guests          DISK=file (raw, never written; default the guest's root)
@@ -56,7 +56,8 @@ host_prepare() {
 	case $HV in
 	paravane) host_image=build/paravane.elf ;;
 	xen) host_image=build/cache/xen-4.17.elf ;;
-	*) host_die "HV=$HV: no such hypervisor; HV=paravane or HV=xen" ;;
+	native) host_image=build/dom0/vmlinuz ;;
+	*) host_die "HV=$HV: no such hypervisor; HV=paravane, HV=xen, or HV=native for none" ;;
 	esac
 	local f k=${GUEST_KERNEL:+-$GUEST_KERNEL}
 	for f in "$host_image" build/dom0/vmlinuz build/dom0/initrd.img "build/debian/vmlinuz$k" build/debian/root.img; do
@@ -86,9 +87,12 @@ host_command() {
 	# A small translation cache: thousands of short processes leave thousands of translations of one page, and QEMU
 	# walks them all at each store when the page is cleared for its next owner (minutes for a guest's memory).
 	host_qemu=("$QEMU" -accel "$ACCEL$([ "$ACCEL" != tcg ] || echo ,tb-size=96)" -m "$MEM" -smp "$SMP" -cpu "$(host_cpu)" -display none
-		-kernel "$host_image" -append "$hv_args"
-		-initrd "build/dom0/vmlinuz console=hvc0 quiet $DOM0_ARGS,$host_tmp/initrd"
-		-drive "file=${DISK:-build/debian/root.img},format=raw,if=virtio,snapshot=on")
+		-kernel "$host_image" -drive "file=${DISK:-build/debian/root.img},format=raw,if=virtio,snapshot=on")
+	if [ "$HV" = native ]; then
+		host_qemu+=(-append "console=ttyS0 quiet $DOM0_ARGS" -initrd "$host_tmp/initrd")
+	else
+		host_qemu+=(-append "$hv_args" -initrd "build/dom0/vmlinuz console=hvc0 quiet $DOM0_ARGS,$host_tmp/initrd")
+	fi
 	case $NIC in
 	none) host_qemu+=(-nic none) ;;
 	user) host_qemu+=(-nic "user,model=virtio-net-pci") ;;

@@ -62,6 +62,8 @@ static int put_hardware(struct ts *ts, struct out *o)
 	put_text(o, "virt_caps", caps);
 	put_number(o, "total_memory", (unsigned long long)p->total_pages >> 8);
 	put_number(o, "free_memory", (unsigned long long)(p->free_pages + p->scrub_pages) >> 8);
+	if (o->json)
+		put_number(o, "free_pages", p->free_pages + p->scrub_pages);
 	return 0;
 }
 
