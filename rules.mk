@@ -23,7 +23,7 @@ C_FILES := $(wildcard $(foreach d,hypervisor hypervisor/* hypervisor/*/* xenstor
 # ---- Debian packages everything here needs; tools/deps installs those that are missing
 DEPS := gcc binutils make libc6-dev libxen-dev check libsubunit-dev pkg-config \
 	qemu-system-x86 zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libjson-c-dev \
-	busybox-static cpio kmod e2fsprogs mmdebstrap fakeroot xz-utils zstd ca-certificates python3 \
+	busybox-static cpio kmod e2fsprogs mmdebstrap fakeroot fakechroot xz-utils zstd ca-certificates python3 \
 	clang-format cppcheck shellcheck
 DEPS_STAMP := $(B)/.deps
 
