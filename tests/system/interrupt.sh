@@ -8,12 +8,19 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 if [ "${PV_INSIDE:-}" = "" ] && unshare --mount --pid --fork --mount-proc true 2>/dev/null; then
-	export PV_INSIDE=namespace
-	exec unshare --mount --pid --fork --mount-proc "$0" "$@"
+	PV_INSIDE=namespace unshare --mount --pid --fork --mount-proc "$0" "$@" &
+	inside=$!
+	# unshare does not listen to signals; its child does.
+	trap 'kill -TERM $(cat "/proc/$inside/task/$inside/children")' INT TERM HUP
+	while kill -0 $inside 2>/dev/null; do
+		wait $inside
+		rc=$?
+	done
+	exit $rc
 fi
 : "${PV_INSIDE:=host}"
 unset MAKEFLAGS MAKELEVEL MFLAGS
-export CI=true PV_MARK=interrupt-$$
+export PV_INSIDE CI=true PV_MARK=interrupt-$$
 mkdir -p build/tmp build/logs
 log=$PWD/build/logs/interrupt.log
 work=$(mktemp -d "$PWD/build/tmp/interrupt.XXXXXX")

@@ -21,6 +21,7 @@ badinput | SMP=2 MEM=1G | badinput
 badboot | SMP=1 | badboot
 loaders | SMP=2 | loaders
 install | | install
+interrupt | | interrupt
 END
 }
 # Host's memory, domain 0's and the guest's share of it, in MiB.
@@ -52,7 +53,7 @@ case_one() { # line of the matrix
 	IFS='|' read -r name settings job <<<"$1"
 	name=${name// /} job=${job// /}
 	eval "export $settings"
-	case $job in badboot | loaders | install) exec "tests/system/$job.sh" ;; esac
+	case $job in badboot | loaders | install | interrupt) exec "tests/system/$job.sh" ;; esac
 	[ -x "$(command -v "${QEMU:-qemu-system-x86_64}")" ] || {
 		echo "SKIP $name: no $QEMU (make $name)"
 		exit 0
