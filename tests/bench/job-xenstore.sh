@@ -19,7 +19,7 @@ ours() {
 	wait_for 20 test -S /run/ours/socket
 }
 measure() {
-	# shellcheck disable=SC2086 # BENCH_XS is words
+	# shellcheck disable=SC2046 # words
 	/job/xenstore $(echo "$BENCH_XS" | tr , ' ') ours=/run/ours/socket "$STORE=/run/xenstored/socket" >/dev/console
 }
 step "Debian's $STORE" theirs

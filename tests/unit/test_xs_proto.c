@@ -351,10 +351,19 @@ START_TEST(features_and_quotas_by_domain)
 
 	expect(ask(dom0, 23, 0, ""), "7|");
 	expect(ask(dom0, 23, 0, "5|"), "7|");
-	expect(ask(dom0, 23, 0, "9|"), "!ENOENT");
+	expect(ask(dom0, 23, 0, "32752|"), "!EINVAL");
 	expect(ask(g, 23, 0, ""), "!EACCES");
 	expect(ask(dom0, 24, 0, "5|8|"), "!EINVAL");
 	expect(ask(dom0, 24, 0, "5|1|"), "!EBUSY");
+	expect(ask(dom0, 24, 0, "0|1|"), "!EINVAL");
+	/* They hold from the domain's introduction until its end. */
+	expect(ask(dom0, 24, 0, "9|1|"), "OK|");
+	expect(ask(dom0, 23, 0, "9|"), "1|");
+	expect(ask(dom0, XS_INTRODUCE, 0, "9|1|1|"), "OK|");
+	ck_assert_uint_eq(xs_features(store, 9), 1);
+	expect(ask(dom0, XS_RELEASE, 0, "9|"), "OK|");
+	expect(ask(dom0, 23, 0, "9|"), "7|");
+	ck_assert_ptr_null(store->features);
 	ck_assert_ptr_nonnull(strstr(ask(dom0, 25, 0, ""), "nodes"));
 	expect(ask(dom0, 25, 0, "watches|"), "128|");
 	expect(ask(dom0, 25, 0, "nonsense|"), "!EINVAL");
@@ -372,6 +381,40 @@ START_TEST(features_and_quotas_by_domain)
 	expect(ask(h, XS_WATCH, 0, "c|t|"), "!E2BIG");
 	expect(ask(dom0, XS_CONTROL, 0, "quota-soft|set|nodes|1|"), "OK|");
 	expect(ask(dom0, XS_CONTROL, 0, "quota-soft|set|path-max|1|"), "!EINVAL");
+}
+END_TEST
+
+/* Snapshots keep no more than what was replaced since the oldest: beyond the quota that one ends with EAGAIN. */
+START_TEST(old_snapshots_end)
+{
+	static char body[2100] = "/big\0";
+	struct xs_conn *g = guest(5);
+	char old[16], young[16];
+	unsigned int i;
+
+	snprintf(old, sizeof(old), "%s", ask(g, XS_TRANSACTION_START, 0, "|"));
+	for (i = 0; i < 2000; i++) {
+		expect(ask(dom0, XS_WRITE, 0, i % 2 ? "/a/b|1" : "/a/b|2"), "OK|");
+		if (i == 1990)
+			snprintf(young, sizeof(young), "%s", ask(g, XS_TRANSACTION_START, 0, "|"));
+	}
+	/* So far one node was replaced again and again; one old copy of it was kept. */
+	ck_assert(!g->txn->doomed && !g->txn->next->doomed);
+	for (i = 0; i < 3 * 1024 * 1024 / 2048; i++) {
+		snprintf(body, sizeof(body), "/big%u", i);
+		send_raw(dom0, XS_WRITE, 0, body, sizeof(body));
+		expect(next(dom0), "OK|");
+	}
+	expect(ask(g, XS_TRANSACTION_START, 0, "|"), "3|");
+	expect(ask(dom0, XS_RM, 0, "/big0|"), "OK|");
+	for (i = 1; i < 3 * 1024 * 1024 / 2048; i++) {
+		snprintf(body, sizeof(body), "/big%u", i);
+		send_raw(dom0, XS_RM, 0, body, strlen(body) + 1);
+		expect(next(dom0), "OK|");
+	}
+	ck_assert(g->txn->doomed && g->txn->next->doomed && g->txn->next->next->doomed);
+	expect(ask(g, XS_TRANSACTION_END, (uint32_t)strtoul(old, NULL, 10), "T|"), "!EAGAIN");
+	expect(ask(g, XS_TRANSACTION_END, (uint32_t)strtoul(young, NULL, 10), "F|"), "OK|");
 }
 END_TEST
 
@@ -457,6 +500,7 @@ int main(void)
 		quotas,
 		transactions_cost_memory,
 		features_and_quotas_by_domain,
+		old_snapshots_end,
 		events_not_taken,
 		out_of_memory,
 	};

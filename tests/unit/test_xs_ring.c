@@ -428,6 +428,7 @@ START_TEST(answers_not_taken)
 		got_len = had;
 		daemon_turn();
 	}
+	ck_assert_uint_eq(ring.peer.conn->unread, daemon_state.store->quota[XS_Q_OUTSTANDING]);
 	ck_assert_uint_lt(ring.peer.conn->out.len, 8192);
 	ck_assert_uint_lt(ring.peer.conn->in.len, 8192);
 	for (i = 0; i < 200; i++) {
@@ -437,6 +438,26 @@ START_TEST(answers_not_taken)
 			ck_assert_uint_eq(h.req_id, answers++);
 	}
 	ck_assert_uint_eq(answers, 100);
+	last_life();
+}
+END_TEST
+
+/* Features that a domain is not offered have no effect. */
+START_TEST(features_held_back)
+{
+	start();
+	xs_features_set(daemon_state.store, 5, 0);
+	xsd_ring_start(&ring);
+	ck_assert_uint_eq(page.server_features, 0);
+	page.req_prod = 2000;
+	daemon_turn();
+	ck_assert(ring.bad);
+	ck_assert_uint_eq(page.error, XENSTORE_ERROR_NONE);
+	page.connection = XENSTORE_RECONNECT;
+	daemon_turn();
+	ck_assert_uint_eq(page.connection, XENSTORE_RECONNECT);
+	ck_assert(ring.bad);
+	xs_features_set(daemon_state.store, 5, XS_FEATURES);
 	last_life();
 }
 END_TEST
@@ -455,9 +476,9 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = { death_at_any_instant, bad_indices_are_refused,
+	const TTest *const tests[] = { death_at_any_instant,	  bad_indices_are_refused,
 				       long_requests_are_refused, answers_not_taken,
-				       notified_when_something_moved };
+				       features_held_back,	  notified_when_something_moved };
 	Suite *s = suite_create("xs_ring");
 	TCase *t = tcase_create("xs_ring");
 	SRunner *r = srunner_create(s);

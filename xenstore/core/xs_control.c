@@ -89,7 +89,7 @@ static int quota_domain(struct xs_store *s, const char *who, struct xs_buf *out)
 	u = xs_acct_of(&s->tree.acct, (uint16_t)domid);
 	fit = line(out, "nodes", (uint64_t)u.nodes) && line(out, "memory", (uint64_t)u.bytes) &&
 	      line(out, "watches", d->conn->nwatch) && line(out, "transactions", d->conn->ntxn) &&
-	      line(out, "output", d->conn->out.len);
+	      line(out, "output", d->conn->out.len) && line(out, "outstanding", d->conn->unread);
 	return end(out, fit);
 }
 
@@ -107,7 +107,8 @@ static int ctl_quota(struct xs_store *s, unsigned int argc, const char *const *a
 	return EINVAL;
 }
 
-int xs_control(struct xs_conn *c, unsigned int argc, const char *const *argv, struct xs_buf *out)
+int xs_control(struct xs_conn *c, uint32_t req_id, unsigned int argc, const char *const *argv,
+	       struct xs_buf *out)
 {
 	struct xs_store *s = c->store;
 
@@ -131,6 +132,6 @@ int xs_control(struct xs_conn *c, unsigned int argc, const char *const *argv, st
 				      "quota [<domid> | set <name> <value>]\nquota-soft "
 				      "[set <name> <value>]\nlive-update [-f <program>] [-s]\n"));
 	if (s->host && s->host->control)
-		return s->host->control(s->ctx, argc, argv, out);
+		return s->host->control(s->ctx, c, req_id, argc, argv, out);
 	return EINVAL;
 }

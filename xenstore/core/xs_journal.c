@@ -136,6 +136,31 @@ void xs_j_own_quota(struct xs_store *s, const struct xs_domain *d, enum xs_quota
 	put64(s, d->quota[q]);
 }
 
+void xs_j_features(struct xs_store *s, uint16_t domid, uint32_t bits)
+{
+	if (!s->journal)
+		return;
+	put8(s, XS_J_FEATURES);
+	put16(s, domid);
+	put32(s, bits);
+}
+
+/* What is neither nodes nor domains. */
+static void put_settings(struct xs_store *s)
+{
+	const struct xs_features *f;
+	unsigned int q;
+
+	for (q = 0; q < XS_Q_NUM; q++) {
+		xs_j_quota(s, q);
+		xs_j_soft(s, q);
+	}
+	for (f = s->features; f; f = f->next)
+		xs_j_features(s, f->domid, f->bits);
+	xs_j_special(s, false);
+	xs_j_special(s, true);
+}
+
 void xs_j_domain(struct xs_store *s, const struct xs_domain *d)
 {
 	if (!s->journal)
@@ -323,19 +348,13 @@ bool xs_j_snapshot(struct xs_store *s, bool (*emit)(void *arg, const void *group
 	struct snap p = { .s = s, .emit = emit, .arg = arg };
 	char path[XS_PATH_BUF];
 	const struct xs_domain *d;
-	unsigned int q;
 
 	/* What was not yet durable is part of the state that is written now. */
 	xs_buf_take(&s->jlog, s->jlog.len);
 	s->jbroken = false;
 	put8(s, XS_J_START);
 	put64(s, s->gen);
-	for (q = 0; q < XS_Q_NUM; q++) {
-		xs_j_quota(s, q);
-		xs_j_soft(s, q);
-	}
-	xs_j_special(s, false);
-	xs_j_special(s, true);
+	put_settings(s);
 	if (!snap_nodes(&p, s->tree.root, path, 0))
 		return false;
 	for (d = s->domains; d; d = d->next)
@@ -356,12 +375,7 @@ bool xs_j_extra(struct xs_store *s)
 	s->journal = true;
 	put8(s, XS_J_GEN);
 	put64(s, s->gen);
-	for (q = 0; q < XS_Q_NUM; q++) {
-		xs_j_quota(s, q);
-		xs_j_soft(s, q);
-	}
-	xs_j_special(s, false);
-	xs_j_special(s, true);
+	put_settings(s);
 	for (d = s->domains; d; d = d->next) {
 		xs_j_port(s, d);
 		xs_j_state(s, d);
@@ -534,6 +548,14 @@ static const char *apply_quota(struct xs_store *s, struct in *in, enum xs_j kind
 		return "a quota";
 	*(kind == XS_J_SOFT ? &s->soft[q] : &s->quota[q]) = limit;
 	return NULL;
+}
+
+static const char *apply_features(struct xs_store *s, struct in *in)
+{
+	uint16_t domid = (uint16_t)get_num(in, 2);
+	uint32_t bits = (uint32_t)get_num(in, 4);
+
+	return in->bad || xs_features_set(s, domid, bits) ? "the features of a domain" : NULL;
 }
 
 static const char *apply_domain(struct xs_store *s, struct in *in)
@@ -711,6 +733,8 @@ static const char *apply_one(struct xs_store *s, struct in *in)
 	case XS_J_QUOTA:
 	case XS_J_SOFT:
 		return apply_quota(s, in, kind);
+	case XS_J_FEATURES:
+		return apply_features(s, in);
 	case XS_J_DOMAIN:
 		return apply_domain(s, in);
 	case XS_J_START:

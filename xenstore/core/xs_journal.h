@@ -40,6 +40,7 @@ enum xs_j {
 	XS_J_RESET, /* domid: the ring starts afresh */
 	XS_J_START, /* generation counter: a snapshot begins, the tree is empty */
 	XS_J_GEN, /* generation counter */
+	XS_J_FEATURES, /* domid, features offered */
 };
 
 /* The writers do nothing when the store has no journal; out of memory sets store->jbroken. */
@@ -50,6 +51,7 @@ void xs_j_special(struct xs_store *s, bool release);
 void xs_j_quota(struct xs_store *s, enum xs_quota q);
 void xs_j_soft(struct xs_store *s, enum xs_quota q);
 void xs_j_own_quota(struct xs_store *s, const struct xs_domain *d, enum xs_quota q);
+void xs_j_features(struct xs_store *s, uint16_t domid, uint32_t bits);
 void xs_j_domain(struct xs_store *s, const struct xs_domain *d);
 void xs_j_port(struct xs_store *s, const struct xs_domain *d);
 void xs_j_state(struct xs_store *s, const struct xs_domain *d);

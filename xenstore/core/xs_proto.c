@@ -521,21 +521,27 @@ static int reply_num(struct req *r, uint64_t n)
 
 static int do_get_feature(struct req *r)
 {
-	struct xs_domain *d;
-	int err = r->argc ? arg_domain(r, 0, &d) : 0;
+	uint16_t domid;
 
-	return err ? err : reply_num(r, XS_FEATURES);
+	if (!r->argc)
+		return reply_num(r, XS_FEATURES);
+	return arg_domid(r->argv[0], &domid) ? EINVAL : reply_num(r, xs_features(r->s, domid));
 }
 
-/* Features are fixed when a domain is introduced. */
+/* Features are shown to a domain when it is introduced, and then they stay. */
 static int do_set_feature(struct req *r)
 {
-	struct xs_domain *d;
 	uint64_t bits;
+	uint16_t domid;
+	int err;
 
-	if (!xs_num_parse(r->argv[1], UINT32_MAX, &bits) || bits & ~(uint64_t)XS_FEATURES)
+	if (arg_domid(r->argv[0], &domid) || !domid ||
+	    !xs_num_parse(r->argv[1], UINT32_MAX, &bits) || bits & ~(uint64_t)XS_FEATURES)
 		return EINVAL;
-	return arg_domain(r, 0, &d) ? ENOENT : EBUSY;
+	if (xs_domain_find(r->s, domid))
+		return EBUSY;
+	err = xs_features_set(r->s, domid, (uint32_t)bits);
+	return err ? err : ok(r);
 }
 
 static int do_get_quota(struct req *r)
@@ -587,7 +593,7 @@ static int do_set_quota(struct req *r)
 static int do_control(struct req *r)
 {
 	struct xs_buf out = { 0 };
-	int err = xs_control(r->c, r->argc, r->argv, &out);
+	int err = xs_control(r->c, r->hdr->req_id, r->argc, r->argv, &out);
 
 	if (err) {
 		xs_buf_free(&out);
@@ -712,6 +718,8 @@ void xs_handle(struct xs_conn *c, const struct xsd_sockmsg *hdr, const char *bod
 	r.argc = 0;
 	r.rel = 0;
 	err = dispatch(&r);
-	if (err)
+	if (err > 0)
 		reply_error(&r, err);
+	if (c->store->tree.replaced >= c->store->next_doom)
+		xs_txn_doom_old(c->store);
 }

@@ -17,7 +17,7 @@
 
 const char *const xs_quota_name[XS_Q_NUM] = {
 	"nodes",  "node-size",	      "watches",  "transactions", "transaction-nodes",
-	"memory", "node-permissions", "path-max", "output",
+	"memory", "node-permissions", "path-max", "output",	  "outstanding",
 };
 
 static const uint64_t quota_default[XS_Q_NUM] = {
@@ -25,7 +25,7 @@ static const uint64_t quota_default[XS_Q_NUM] = {
 	[XS_Q_WATCHES] = 128,	   [XS_Q_TRANSACTIONS] = 10,
 	[XS_Q_TXN_NODES] = 1024,   [XS_Q_MEMORY] = 2560 * 1024,
 	[XS_Q_PERMS] = 5,	   [XS_Q_PATH] = XENSTORE_REL_PATH_MAX,
-	[XS_Q_OUTPUT] = 64 * 1024,
+	[XS_Q_OUTPUT] = 64 * 1024, [XS_Q_OUTSTANDING] = 20,
 };
 
 enum xs_quota xs_quota_find(const char *name)
@@ -109,6 +109,8 @@ void xs_store_free(struct xs_store *s)
 		domain_drop(s, s->domains);
 	while (s->conns)
 		xs_conn_free(s->conns);
+	while (s->features)
+		xs_features_set(s, s->features->domid, XS_FEATURES); /* frees it */
 	xs_tree_free(&s->tree);
 	xs_buf_free(&s->jlog);
 	xs_wnode_free_all(s->wroot);
@@ -172,13 +174,15 @@ void xs_conn_restart(struct xs_conn *c)
 	c->ring = ring;
 	xs_buf_free(&c->in);
 	xs_buf_free(&c->out);
-	c->in_at = c->out_at = 0;
+	c->in_at = c->out_at = c->unread = 0;
 	xs_j_reset(c);
 }
 
 bool xs_conn_ready(const struct xs_conn *c)
 {
-	return c->out.len < (xs_conn_priv(c) ? READY_SOCKET : READY_DOMAIN);
+	if (xs_conn_priv(c))
+		return c->out.len < READY_SOCKET;
+	return c->out.len < READY_DOMAIN && c->unread < xs_limit(c, XS_Q_OUTSTANDING);
 }
 
 void xs_conn_sent(struct xs_conn *c, size_t n)
@@ -187,6 +191,8 @@ void xs_conn_sent(struct xs_conn *c, size_t n)
 
 	xs_buf_take(&c->out, n);
 	c->out_at += (uint32_t)n;
+	if (!c->out.len)
+		c->unread = 0;
 	if (!c->nlost || c->out.len > READY_DOMAIN)
 		return;
 	for (w = c->watch; w && c->nlost; w = w->next_own) {
@@ -220,6 +226,7 @@ void xs_conn_send(struct xs_conn *c, uint32_t type, uint32_t req_id, uint32_t tx
 	if (blen)
 		memcpy(to + sizeof(h) + alen, b, blen);
 	c->out.len += sizeof(h) + h.len;
+	c->unread += type != XS_WATCH_EVENT;
 	if (c->ring)
 		xs_j_bytes(c, XS_J_OUT, to, sizeof(h) + h.len);
 	if (was_empty && c->wake)
@@ -264,6 +271,43 @@ int xs_domain_add(struct xs_store *s, uint16_t domid, uint64_t mfn, uint32_t por
 	return 0;
 }
 
+uint32_t xs_features(const struct xs_store *s, uint16_t domid)
+{
+	const struct xs_features *f;
+
+	for (f = s->features; f; f = f->next)
+		if (f->domid == domid)
+			return f->bits;
+	return XS_FEATURES;
+}
+
+int xs_features_set(struct xs_store *s, uint16_t domid, uint32_t bits)
+{
+	struct xs_features **p = &s->features, *f;
+
+	while (*p && (*p)->domid != domid)
+		p = &(*p)->next;
+	f = *p;
+	if (!f && bits == XS_FEATURES)
+		return 0;
+	if (f && bits == XS_FEATURES) {
+		*p = f->next;
+		xs_free(f);
+	} else {
+		if (!f) {
+			f = xs_alloc(sizeof(*f));
+			if (!f)
+				return ENOMEM;
+			f->next = NULL;
+			f->domid = domid;
+			*p = f;
+		}
+		f->bits = bits;
+	}
+	xs_j_features(s, domid, bits);
+	return 0;
+}
+
 void xs_domain_shutdown(struct xs_store *s, uint16_t domid)
 {
 	struct xs_domain *d = xs_domain_find(s, domid);
@@ -283,6 +327,7 @@ void xs_domain_gone(struct xs_store *s, uint16_t domid)
 	if (!d)
 		return;
 	domain_drop(s, d);
+	xs_features_set(s, domid, XS_FEATURES); /* cannot fail: it frees */
 	xs_j_gone(s, domid);
 	for (c = s->conns; c; c = c->next)
 		if (c->target == domid)

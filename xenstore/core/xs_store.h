@@ -32,6 +32,7 @@ enum xs_quota {
 	XS_Q_PERMS, /* entries of a permission list */
 	XS_Q_PATH, /* bytes of a path below /local/domain/<domid>/, or of any other path */
 	XS_Q_OUTPUT, /* bytes of answers and events not yet taken */
+	XS_Q_OUTSTANDING, /* answers not yet taken; no request is handled beyond that */
 	XS_Q_NUM
 };
 
@@ -39,6 +40,8 @@ extern const char *const xs_quota_name[XS_Q_NUM];
 
 /* Server features: reconnection, error field, depth of watches (bit 2, newer than some headers). */
 #define XS_FEATURES (XENSTORE_SERVER_FEATURE_RECONNECTION | XENSTORE_SERVER_FEATURE_ERROR | 4u)
+
+#define XS_LATER (-1)
 
 /* What the core asks of its surroundings. ctx is the one given to xs_store_new(). */
 struct xs_host {
@@ -61,9 +64,10 @@ struct xs_host {
 	void (*log)(void *ctx, const char *text);
 	/*
 	 * XS_CONTROL sub-commands that the core does not know. Append the answer with its NUL to out. 0 or errno;
-	 * EINVAL for an unknown one.
+	 * EINVAL for an unknown one; XS_LATER when the callee will send the answer to request req_id of c itself.
 	 */
-	int (*control)(void *ctx, unsigned int argc, const char *const *argv, struct xs_buf *out);
+	int (*control)(void *ctx, struct xs_conn *c, uint32_t req_id, unsigned int argc,
+		       const char *const *argv, struct xs_buf *out);
 };
 
 /* ---- watches ---- */
@@ -124,7 +128,8 @@ struct xs_txn {
 	struct xs_op *op;
 	uint32_t nop, cap_op;
 	size_t held; /* bytes of paths and values that it keeps */
-	bool doomed; /* survived a restart only in name: ends with EAGAIN */
+	bool doomed; /* goes on only in name, since a restart or for its age: ends with EAGAIN */
+	uint64_t since; /* replaced bytes of the store when it began */
 	uint32_t barrier; /* operations before this one may no longer be merged with later ones */
 };
 
@@ -139,6 +144,7 @@ struct xs_conn {
 	bool ring; /* a domain's: kept in the journal */
 	struct xs_domain *domain; /* that of a ring */
 	uint32_t nwatch, ntxn, nlost;
+	uint32_t unread; /* answers queued since out was last empty */
 	uint32_t next_txn;
 	struct xs_watch *watch, *watch_tail;
 	struct xs_txn *txn;
@@ -162,18 +168,27 @@ struct xs_domain {
 	uint64_t quota[XS_Q_NUM];
 };
 
+/* What a domain is offered of XS_FEATURES. */
+struct xs_features {
+	struct xs_features *next;
+	uint16_t domid;
+	uint32_t bits;
+};
+
 struct xs_store {
 	struct xs_tree tree;
 	uint64_t gen;
 	struct xs_wnode *wroot, *wspecial;
 	struct xs_conn *conns;
 	struct xs_domain *domains;
+	struct xs_features *features; /* of domains that are not offered all */
 	struct xs_perms *introduce_perms, *release_perms;
 	uint64_t quota[XS_Q_NUM];
 	uint64_t soft[XS_Q_NUM]; /* beyond this a line is logged; 0: never */
 	const struct xs_host *host;
 	void *ctx;
 	uint32_t nwatch, nconn;
+	uint64_t next_doom; /* tree.replaced from which snapshots are looked at again */
 	bool journal; /* changes go to jlog, see xs_journal.h */
 	bool jbroken; /* jlog lacks something: only a snapshot helps */
 	bool replay; /* changes come from a journal: no answers, no events */
@@ -207,6 +222,10 @@ void xs_handle(struct xs_conn *c, const struct xsd_sockmsg *hdr, const char *bod
 int xs_domain_add(struct xs_store *s, uint16_t domid, uint64_t mfn, uint32_t port, void *ring,
 		  struct xs_conn **conn);
 struct xs_domain *xs_domain_find(struct xs_store *s, uint16_t domid);
+/* The features that domid is offered, or will be. */
+uint32_t xs_features(const struct xs_store *s, uint16_t domid);
+/* Offer it only these; XS_FEATURES is what holds without a word. 0 or ENOMEM. */
+int xs_features_set(struct xs_store *s, uint16_t domid, uint32_t bits);
 /* The domain has shut down or crashed: @releaseDomain fires once. */
 void xs_domain_shutdown(struct xs_store *s, uint16_t domid);
 /* The domain is gone: close its connection, remove what it owned, fire @releaseDomain. */
@@ -259,6 +278,8 @@ int xs_txn_end(struct xs_txn *t, bool commit, struct xs_txn **done);
 void xs_txn_fire(struct xs_txn *t);
 /* A doomed transaction goes on with the store as it is now. */
 void xs_txn_rebase(struct xs_txn *t);
+/* A snapshot keeps what was replaced since it was made: doom those of domains that keep too much. */
+void xs_txn_doom_old(struct xs_store *s);
 /* Note that the transaction has seen something of path. 0, ENOMEM or ENOSPC. */
 int xs_txn_saw(struct xs_txn *t, const char *path, unsigned int what);
 /* Make room for one change of path, so that xs_txn_log() cannot fail. 0, ENOMEM or ENOSPC. */
@@ -276,7 +297,8 @@ int xs_op_rm(struct xs_conn *c, struct xs_txn *t, const char *path, struct xs_no
 int xs_op_set_perms(struct xs_conn *c, struct xs_txn *t, const char *path, struct xs_perms *perms,
 		    struct xs_perms **old);
 
-/* XS_CONTROL; argv[0] is the sub-command. 0 or errno. */
-int xs_control(struct xs_conn *c, unsigned int argc, const char *const *argv, struct xs_buf *out);
+/* XS_CONTROL; argv[0] is the sub-command. 0, an errno or XS_LATER. */
+int xs_control(struct xs_conn *c, uint32_t req_id, unsigned int argc, const char *const *argv,
+	       struct xs_buf *out);
 
 #endif

@@ -291,7 +291,7 @@ static struct xs_node *node_copy(const struct xs_node *o)
 }
 
 /* Make *slot private to its only parent. */
-static bool unshare(struct xs_node **slot)
+static bool unshare(struct xs_tree *t, struct xs_node **slot)
 {
 	struct xs_node *n;
 
@@ -300,6 +300,7 @@ static bool unshare(struct xs_node **slot)
 	n = node_copy(*slot);
 	if (!n)
 		return false;
+	t->replaced += xs_node_bytes(n) + n->nchild * sizeof(n->child[0]);
 	xs_node_put(*slot);
 	*slot = n;
 	return true;
@@ -350,7 +351,7 @@ static struct xs_node **walk_private(struct xs_tree *t, const char *path, const 
 	uint32_t pos;
 	bool found;
 
-	if (!unshare(slot))
+	if (!unshare(t, slot))
 		return NULL;
 	for (;;) {
 		*rest = p;
@@ -360,7 +361,7 @@ static struct xs_node **walk_private(struct xs_tree *t, const char *path, const 
 		pos = child_pos(*slot, name, len, &found);
 		if (!found)
 			return slot;
-		if (!unshare(&(*slot)->child[pos]))
+		if (!unshare(t, &(*slot)->child[pos]))
 			return NULL;
 		slot = &(*slot)->child[pos];
 	}
@@ -509,13 +510,15 @@ static bool acct_reserve_all(struct xs_acct *a, const struct xs_node *n)
 	return true;
 }
 
-static void acct_drop(struct xs_acct *a, const struct xs_node *n)
+static void acct_drop(struct xs_tree *t, const struct xs_node *n)
 {
+	size_t bytes = xs_node_bytes(n);
 	uint32_t i;
 
-	acct_add(a, n->perms->p[0].domid, -1, -(int64_t)xs_node_bytes(n));
+	acct_add(&t->acct, n->perms->p[0].domid, -1, -(int64_t)bytes);
+	t->replaced += bytes;
 	for (i = 0; i < n->nchild; i++)
-		acct_drop(a, n->child[i]);
+		acct_drop(t, n->child[i]);
 }
 
 int xs_tree_rm(struct xs_tree *t, const char *path, struct xs_node **old)
@@ -541,7 +544,7 @@ int xs_tree_rm(struct xs_tree *t, const char *path, struct xs_node **old)
 	n = dir->child[pos];
 	if (!acct_reserve_all(&t->acct, n))
 		return ENOMEM;
-	acct_drop(&t->acct, n);
+	acct_drop(t, n);
 	remove_child(dir, pos);
 	dir->gen = ++*t->gen;
 	if (old)
@@ -607,14 +610,14 @@ static int forget_below(struct xs_tree *t, struct xs_node *n, uint16_t domid)
 		if (c->perms->p[0].domid == domid) {
 			if (!acct_reserve_all(&t->acct, c))
 				return ENOMEM;
-			acct_drop(&t->acct, c);
+			acct_drop(t, c);
 			remove_child(n, i);
 			n->gen = ++*t->gen;
 			xs_node_put(c);
 			continue;
 		}
 		if (mentions(c, domid)) {
-			if (!unshare(&n->child[i]))
+			if (!unshare(t, &n->child[i]))
 				return ENOMEM;
 			err = forget_below(t, n->child[i], domid);
 			if (err)
@@ -629,7 +632,7 @@ int xs_tree_forget(struct xs_tree *t, uint16_t domid)
 {
 	if (!mentions(t->root, domid))
 		return 0;
-	if (!unshare(&t->root))
+	if (!unshare(t, &t->root))
 		return ENOMEM;
 	return forget_below(t, t->root, domid);
 }

@@ -52,6 +52,7 @@ struct xs_acct {
 struct xs_tree {
 	struct xs_node *root;
 	uint64_t *gen; /* counter shared by all trees of a store */
+	uint64_t replaced; /* bytes that snapshots may still hold, ever */
 	struct xs_acct acct;
 };
 

@@ -52,6 +52,7 @@ int xs_txn_begin(struct xs_conn *c, uint32_t *id)
 		t->id = ++c->next_txn;
 	} while (!t->id || xs_txn_find(c, t->id));
 	t->base = xs_node_get(c->store->tree.root);
+	t->since = c->store->tree.replaced;
 	t->work.root = xs_node_get(t->base);
 	t->work.gen = &c->store->gen;
 	t->next = c->txn;
@@ -72,7 +73,8 @@ void xs_txn_rebase(struct xs_txn *t)
 	t->work.root = xs_node_get(root);
 }
 
-static void txn_free(struct xs_txn *t)
+/* Forget what was seen and changed. */
+static void txn_drop_work(struct xs_txn *t)
 {
 	struct xs_touch *e, *next;
 	uint32_t i;
@@ -87,15 +89,50 @@ static void txn_free(struct xs_txn *t)
 		xs_node_put(op->old);
 	}
 	xs_free(t->op);
+	t->op = NULL;
+	t->nop = t->cap_op = t->barrier = 0;
 	for (i = 0; i < t->nbucket; i++)
 		for (e = t->bucket[i]; e; e = next) {
 			next = e->next;
 			xs_free(e);
 		}
 	xs_free(t->bucket);
+	t->bucket = NULL;
+	t->nbucket = t->ntouch = 0;
+	t->held = 0;
+	xs_acct_free(&t->work.acct);
+}
+
+static void txn_free(struct xs_txn *t)
+{
+	txn_drop_work(t);
 	xs_node_put(t->base);
 	xs_tree_free(&t->work);
 	xs_free(t);
+}
+
+/* So much may be replaced before the open transactions are looked at again. */
+#define DOOM_STEP (256 * 1024)
+
+/*
+ * All open snapshots together keep at most what was replaced since the oldest of them was made. So it is bounded
+ * by the largest quota for memory, whoever replaced it and however many transactions there are.
+ */
+void xs_txn_doom_old(struct xs_store *s)
+{
+	struct xs_domain *d;
+	struct xs_txn *t;
+
+	s->next_doom = s->tree.replaced + DOOM_STEP;
+	for (d = s->domains; d; d = d->next)
+		for (t = d->conn->txn; t && !xs_conn_priv(d->conn); t = t->next) {
+			if (s->tree.replaced - t->since <= xs_limit(d->conn, XS_Q_MEMORY))
+				continue;
+			t->doomed = true;
+			t->since = s->tree.replaced;
+			txn_drop_work(t);
+			xs_txn_rebase(t);
+		}
 }
 
 /* ---- what was seen, what was changed ---- */
@@ -251,6 +288,7 @@ void xs_txn_log(struct xs_txn *t, enum xs_op_kind kind, const char *path, struct
 		}
 	}
 	op = &t->op[t->nop++];
+	t->held += sizeof(*op) + sizeof(struct xs_node); /* with the node's copy, about */
 	memset(op, 0, sizeof(*op));
 	op->kind = kind;
 	op->path = e->path;

@@ -7,16 +7,30 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include <xen/io/xs_wire.h>
 
 #include "xenstore/core/xs_journal.h"
 #include "xsd.h"
 
+static uint32_t features(const struct ring *r)
+{
+	return xs_features(r->peer.d->store, r->domid);
+}
+
 static void ring_bad(struct ring *r, uint32_t code, const char *why)
 {
+	struct timespec now;
+
 	r->bad = true;
-	r->page->error = code;
+	if (features(r) & XENSTORE_SERVER_FEATURE_ERROR)
+		r->page->error = code;
+	/* It may reconnect and do it again, as often as it likes. */
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (r->told && now.tv_sec - r->told < 60)
+		return;
+	r->told = now.tv_sec + 1;
 	xsd_log(XSD_WARN,
 		"domain %u: its xenstore ring is ignored from now on: %s; it may reconnect, or be "
 		"restarted",
@@ -115,7 +129,7 @@ void xsd_ring_start(struct ring *r)
 	c->in_at = r->page->req_cons;
 	c->out_at = r->page->rsp_prod;
 	xs_j_pos(c);
-	r->page->server_features = XS_FEATURES;
+	r->page->server_features = features(r);
 	r->page->connection = XENSTORE_CONNECTED;
 	r->page->error = XENSTORE_ERROR_NONE;
 }
@@ -143,7 +157,7 @@ void xsd_ring_resume(struct ring *r)
 			 "its response index does not match the journal");
 	else
 		xs_conn_sent(c, given);
-	r->page->server_features = XS_FEATURES;
+	r->page->server_features = features(r);
 }
 
 void xsd_ring_run(struct ring *r)
@@ -153,7 +167,8 @@ void xsd_ring_run(struct ring *r)
 	bool stalled;
 	ssize_t used;
 
-	if (r->page->connection == XENSTORE_RECONNECT) {
+	if (r->page->connection == XENSTORE_RECONNECT &&
+	    features(r) & XENSTORE_SERVER_FEATURE_RECONNECTION) {
 		ring_reconnect(r);
 		moved = 1;
 	}

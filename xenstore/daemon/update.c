@@ -7,12 +7,15 @@
 // valid one.
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <xen/io/xs_wire.h>
 
 #include "xenstore/core/xs_state.h"
 #include "xsd.h"
@@ -35,8 +38,8 @@ static int set_binary(struct xsd *d, const char *path)
 	return 0;
 }
 
-int xsd_update_control(struct xsd *d, unsigned int argc, const char *const *argv,
-		       struct xs_buf *out)
+int xsd_update_control(struct xsd *d, struct xs_conn *c, uint32_t req_id, unsigned int argc,
+		       const char *const *argv, struct xs_buf *out)
 {
 	unsigned int i;
 	int err = 0;
@@ -59,7 +62,11 @@ int xsd_update_control(struct xsd *d, unsigned int argc, const char *const *argv
 	}
 	if (err)
 		d->update = false;
-	else if (!xs_buf_add(out, "OK", 3))
+	d->update_by = c;
+	d->update_req = req_id;
+	if (d->update)
+		return XS_LATER;
+	if (!err && !xs_buf_add(out, "OK", 3))
 		err = ENOMEM;
 	return err;
 }
@@ -141,12 +148,32 @@ static void execute(struct xsd *d, int state, uint32_t virq)
 	execv(d->new_binary ? d->new_binary : self, argv);
 }
 
+/* Who asked for the update, unless it has left. */
+static struct xs_conn *asker(struct xsd *d)
+{
+	struct xs_conn *c = d->store->conns;
+
+	while (c && c != d->update_by)
+		c = c->next;
+	return c;
+}
+
+static void answer(struct xsd *d, struct xs_conn *c, uint32_t type, const char *text)
+{
+	if (c)
+		xs_conn_send(c, type, d->update_req, 0, text, strlen(text) + 1, NULL, 0);
+}
+
+/* The answer is among what is handed over: it is sent when the new program serves. */
 void xsd_update_run(struct xsd *d)
 {
+	struct xs_conn *c = asker(d);
+	size_t mark = c ? c->out.len : 0;
 	uint32_t virq;
 	int evtchn = xsd_xen_handover(d, &virq), state;
 
 	d->update = false;
+	answer(d, c, XS_CONTROL, "OK");
 	xsd_journal_commit(d);
 	state = write_state(d, evtchn);
 	if (state >= 0) {
@@ -158,6 +185,14 @@ void xsd_update_run(struct xsd *d)
 		d->new_binary ? d->new_binary : "itself", strerror(errno));
 	if (state >= 0)
 		close(state);
+	if (c) {
+		c->out.len = mark;
+		c->unread--;
+	}
+	answer(d, c, XS_ERROR, "EIO");
+	free(d->new_binary);
+	d->new_binary = NULL;
+	d->store->jbroken = true; /* the journal knows the other answer: write it anew */
 }
 
 /* ---- the new side ---- */

@@ -195,10 +195,11 @@ static void host_log(void *ctx, const char *text)
 	xsd_log(XSD_INFO, "%s", text);
 }
 
-static int host_control(void *ctx, unsigned int argc, const char *const *argv, struct xs_buf *out)
+static int host_control(void *ctx, struct xs_conn *c, uint32_t req_id, unsigned int argc,
+			const char *const *argv, struct xs_buf *out)
 {
 	if (!strcmp(argv[0], "live-update"))
-		return xsd_update_control(ctx, argc, argv, out);
+		return xsd_update_control(ctx, c, req_id, argc, argv, out);
 	if (!strcmp(argv[0], "log") && argc == 2 &&
 	    (!strcmp(argv[1], "on") || !strcmp(argv[1], "off")) &&
 	    !xsd_access_log(NULL, !strcmp(argv[1], "on")))
@@ -258,6 +259,18 @@ static enum life domain_life(struct xen *x, uint16_t domid)
 	return list[0].flags & XEN_DOMINF_shutdown ? LIFE_SHUTDOWN : LIFE_RUNNING;
 }
 
+/* What was set for a domain that ended before it was introduced must not hold for a later one of its number. */
+static void check_features(struct xsd *d)
+{
+	struct xs_features *f, *next;
+
+	for (f = d->store->features; f; f = next) {
+		next = f->next;
+		if (domain_life(d->xen, f->domid) == LIFE_GONE)
+			xs_features_set(d->store, f->domid, XS_FEATURES); /* frees f */
+	}
+}
+
 static void check_domains(struct xsd *d)
 {
 	struct xs_domain *dom = d->store->domains, *next;
@@ -281,6 +294,7 @@ static void check_domains(struct xsd *d)
 			break;
 		}
 	}
+	check_features(d);
 }
 
 /* ---- events ---- */

@@ -62,6 +62,8 @@ struct xsd {
 	char **argv;
 	char *new_binary; /* what a live update will run; NULL: this program again */
 	bool update; /* a live update was asked for in this turn */
+	struct xs_conn *update_by; /* by whom, and with which request */
+	uint32_t update_req;
 };
 
 /* ---- log.c ---- */
@@ -112,6 +114,7 @@ struct ring {
 	uint32_t port; /* local */
 	bool bad; /* broke the ring protocol; ignored until it reconnects */
 	bool granted; /* mapped by grant, not by frame number */
+	int64_t told; /* second of the last log line about a bad ring, or 0 */
 };
 /* Take requests from the ring and put answers to it; notifies the domain if anything moved. */
 void xsd_ring_run(struct ring *r);
@@ -131,9 +134,9 @@ int xsd_journal_open(struct xsd *d, const char *file, bool take_up_old);
 void xsd_journal_commit(struct xsd *d);
 
 /* ---- update.c ---- */
-/* The sub-commands of XS_CONTROL live-update. 0 or errno. */
-int xsd_update_control(struct xsd *d, unsigned int argc, const char *const *argv,
-		       struct xs_buf *out);
+/* The sub-commands of XS_CONTROL live-update. 0, an errno or XS_LATER: the answer comes from the new program. */
+int xsd_update_control(struct xsd *d, struct xs_conn *c, uint32_t req_id, unsigned int argc,
+		       const char *const *argv, struct xs_buf *out);
 /* Become the new program, which goes on with everything. Returns only when that failed (logged). */
 void xsd_update_run(struct xsd *d);
 /* The other side: take over from the process image before us. 0 or -1 (logged). */

@@ -65,6 +65,16 @@ fi
 
 same xenstore-check OK "$bin/xenstore" control check
 
+# A program that cannot be executed: the command says so, and all goes on.
+not_updated() {
+	echo no program >"$XENSTORED_RUNDIR/bad"
+	chmod +x "$XENSTORED_RUNDIR/bad"
+	"$bin/xenstore" control live-update -f "$XENSTORED_RUNDIR/bad" -s 2>&1 | grep -c "Input/output error"
+	"$bin/xenstore" control check
+	"$bin/xenstore" control live-update -s
+}
+same xenstore-not-updated $'1\nOK\nOK' not_updated
+
 # A service manager passes its socket as descriptor 3.
 activated() {
 	python3 - "$bin" "$XENSTORED_RUNDIR" <<-'PY'
