@@ -14,6 +14,7 @@
 #include <hv/frame.h>
 #include <hv/heap.h>
 #include <hv/hypercall.h>
+#include <hv/softirq.h>
 
 #define WORDS_PER_PAGE	((uint32_t)(PAGE_SIZE / sizeof(event_word_t)))
 #define MAX_ARRAY_PAGES (EVTCHN_FIFO_NR_CHANNELS / WORDS_PER_PAGE)
@@ -353,12 +354,18 @@ long hc_evtchn_set_priority(evtchn_set_priority_t *sp)
 	return rc;
 }
 
-void fifo_destroy(struct domain *d)
+long fifo_destroy(struct domain *d)
 {
 	struct fifo_domain *f = d->fifo;
 	struct vcpu *v;
 
 	/* No port is open: nobody raises events, and those who look at a port see it free first. */
+	while (f && f->nr_pages) {
+		__atomic_store_n(&f->nr_pages, f->nr_pages - 1, __ATOMIC_SEQ_CST);
+		frame_put_and_type(f->frame[f->nr_pages]);
+		if (preempt_needed())
+			return -XEN_ERESTART;
+	}
 	d->fifo = NULL;
 	d->evtchn.limit = MIN(d->max_evtchn_port + 1, (uint32_t)EVTCHN_2L_NR_CHANNELS);
 	d->evtchn.free_hint = 0;
@@ -370,9 +377,6 @@ void fifo_destroy(struct domain *d)
 		hv_free(v->fifo);
 		v->fifo = NULL;
 	}
-	if (!f)
-		return;
-	for (uint32_t i = 0; i < f->nr_pages; i++)
-		frame_put_and_type(f->frame[i]);
 	hv_free(f);
+	return 0;
 }

@@ -11,6 +11,19 @@
 struct domain;
 struct vcpu;
 
+/* A channel's lock, a bare ticket lock, for it is on the path of each event. Interrupts off. */
+static inline void evtchn_lock(struct evtchn *c)
+{
+	uint16_t t = __atomic_fetch_add(&c->lock_next, 1, __ATOMIC_RELAXED);
+
+	while (__atomic_load_n(&c->lock_now, __ATOMIC_ACQUIRE) != t)
+		asm volatile("pause");
+}
+static inline void evtchn_unlock(struct evtchn *c)
+{
+	__atomic_store_n(&c->lock_now, (uint16_t)(c->lock_now + 1), __ATOMIC_RELEASE);
+}
+
 int evtchn_init(struct domain *d, uint32_t max_ports); /* 0, -XEN_ENOMEM */
 int evtchn_destroy(
 	struct domain *d); /* close all ports of a dying domain; 0 or -XEN_ERESTART: call again */
@@ -33,8 +46,6 @@ bool evtchn_upcall_pending(const struct vcpu *v);
 void vcpu_kick(struct vcpu *v);
 /* EVTCHNOP_unmask, for PHYSDEVOP_eoi with auto-unmask as well. 0 or -XEN_EINVAL. */
 long evtchn_unmask(struct domain *d, evtchn_port_t port);
-/* EVTCHNOP_reset, also for soft reset by the toolstack: close every port, back to the 2-level ABI. */
-long evtchn_reset(struct domain *d);
 /* Is port pending (for SCHEDOP_poll)? -XEN_EINVAL: no such port. */
 int evtchn_port_pending(struct domain *d, evtchn_port_t port);
 /* Deliver an upcall to v by setting vcpu_info fields (2-level selector too); used by FIFO and 2-level. */
@@ -47,9 +58,9 @@ bool fifo_is_pending(const struct domain *d, uint32_t port);
 bool fifo_is_masked(const struct domain *d, uint32_t port);
 /* The port's word is still in a queue: the port may not be used anew. */
 bool fifo_is_busy(const struct domain *d, uint32_t port);
-/* Back to 2-level: unmap everything. All ports are closed; event_lock held, or the domain is dying. */
-void fifo_destroy(struct domain *d);
-/* Raise again what was raised while the array page was missing: evtchn.c's, event_lock held. */
+/* Back to 2-level: unmap everything. All ports are closed; event_lock held. 0 or -XEN_ERESTART: some pages are left. */
+long fifo_destroy(struct domain *d);
+/* Make a channel of d pending; its lock or event_lock held. */
 void evtchn_raise(struct domain *d, struct evtchn *c);
 /* Wake vcpus of d that poll for port. */
 void evtchn_wake_pollers(struct domain *d, uint32_t port);

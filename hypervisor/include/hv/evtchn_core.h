@@ -63,7 +63,7 @@ struct evtchn_domain {
 	uint32_t limit; /* ports below this may be allocated */
 	uint32_t free_hint; /* no free port below */
 	uint32_t active; /* neither free nor reserved */
-	uint32_t destroy_next; /* where evtchn_destroy() goes on */
+	uint32_t close_next; /* where closing all ports goes on; 0: not under way */
 	struct evtchn *small[EVTCHN_SMALL_DIR];
 };
 /* Embedded in struct vcpu. */

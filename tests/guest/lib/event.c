@@ -9,6 +9,7 @@ volatile unsigned int event_count[4096];
 volatile unsigned int event_vcpu[4096];
 uint8_t event_owner[4096];
 void (*event_hook)(unsigned int port);
+volatile unsigned int upcall_count;
 
 void event_upcall(void);
 
@@ -50,6 +51,7 @@ void event_upcall(void)
 {
 	struct vcpu_info *v = this_vcpu_info();
 
+	__atomic_fetch_add(&upcall_count, 1, __ATOMIC_SEQ_CST);
 	while (v->evtchn_upcall_pending) {
 		unsigned long sel;
 

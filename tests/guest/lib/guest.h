@@ -193,6 +193,8 @@ long set_page_flags(const void *va, uint64_t flags);
 extern volatile unsigned int event_count[4096];
 extern volatile unsigned int event_vcpu[4096];
 extern void (*event_hook)(unsigned int port);
+/* Upcalls taken, whatever they were for. */
+extern volatile unsigned int upcall_count;
 /* The vcpu that each port is delivered to; a test that moves a port sets it. */
 extern uint8_t event_owner[4096];
 
