@@ -13,6 +13,8 @@
  */
 enum timer_state { TIMER_NONE, TIMER_IDLE, TIMER_ARMED, TIMER_DEAD };
 
+#define LATE 1000000 /* ns: no CPU has interrupts off for so long */
+
 /* One CPU's timers. The lock is taken with interrupts off; it is innermost. */
 struct timer_cpu {
 	spinlock_t lock;
@@ -48,8 +50,12 @@ static struct timer_cpu *timer_lock(const struct timer *t, uint64_t *flags)
  */
 static void hw_program(struct timer_cpu *tc, unsigned int cpu, s_time_t when)
 {
-	if (tc->programmed && tc->programmed <= when)
+	if (tc->programmed && tc->programmed <= when) {
+		/* An interrupt that is so late was lost: run what is due, which programs the hardware anew. */
+		if (unlikely(tc->programmed < when - LATE) && tc->programmed < now() - LATE)
+			softirq_raise_on(cpu, SOFTIRQ_TIMER);
 		return;
+	}
 	if (cpu == smp_cpu()) {
 		tc->programmed = when;
 		hw_timer_set(when);
