@@ -63,8 +63,6 @@ uint64_t *guest_l1e_ptr(mfn_t root, uint64_t va);
  */
 struct cpu_user_regs;
 bool ptwr_fault(struct vcpu *v, uint64_t addr, struct cpu_user_regs *regs);
-/* A read or write fault of the guest kernel on the RO machine-to-physical table or MMCONFIG: ignored or emulated. */
-bool mmio_ro_fault(struct vcpu *v, uint64_t addr, struct cpu_user_regs *regs);
 
 /*
  * Grant mappings. Map frame `m` (reference and, for a writable mapping, FT_WRITABLE already held by the caller; I/O

@@ -231,12 +231,3 @@ bool ptwr_fault(struct vcpu *v, uint64_t addr, struct cpu_user_regs *regs)
 	/* The CPU was quicker with an accessed or dirty bit: let the guest execute the instruction again. */
 	return rc == -XEN_EAGAIN;
 }
-
-/*
- * The machine-to-physical table is read-only for guests: a write goes nowhere. Reads beyond its end and writes elsewhere are
- * the guest's own faults.
- */
-bool mmio_ro_fault(struct vcpu *v, uint64_t addr, struct cpu_user_regs *regs)
-{
-	return false;
-}

@@ -63,8 +63,6 @@ static void guest_page_fault(struct vcpu *v, struct cpu_user_regs *regs)
 	if (unlikely(addr >= HV_VIRT_START && addr < HV_VIRT_END)) {
 		if (ldt_window_fault(v, addr))
 			return;
-		if (v->pv.kernel_mode && mmio_ro_fault(v, addr, regs))
-			return;
 	} else if (v->pv.kernel_mode &&
 		   (err & (PFEC_P | PFEC_W | PFEC_RSVD)) == (PFEC_P | PFEC_W)) {
 		if (ptwr_fault(v, addr, regs))
