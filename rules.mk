@@ -59,7 +59,7 @@ $(B)/hv/%.o: %.S | $(DEPS_STAMP)
 $(B)/paravane.elf: $(HV_OBJS) $(HV_LDS)
 	$(call say,LINK,$@)
 	$(Q)ld -nostdlib -static --no-relax -z max-page-size=4096 -z noexecstack --no-relax -T $(HV_LDS) -o $@ $(HV_OBJS) \
-		$$($(CC) -print-file-name=liblzma.a) $$($(CC) -print-file-name=libz.a)
+		$$(for l in lzma z zstd lz4; do $(CC) -print-file-name=lib$$l.a; done)
 
 # ---- programs of dom0
 HOST_CFLAGS := -std=gnu11 -O2 -g -fPIE -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong \

@@ -723,3 +723,19 @@ const char *xenelf_bzimage_payload(struct xenelf_payload *p, const void *file, s
 	p->unpacked_size = le(p->data + len - 4, 4);
 	return detect(p) ? NULL : "kernel image: bzImage payload in an unknown compression format";
 }
+
+/* A magic word, then each block after its length; Linux puts the unpacked length behind the last one. */
+bool xenelf_lz4_block(const struct xenelf_payload *p, size_t *pos, const uint8_t **block,
+		      uint32_t *len)
+{
+	size_t at = *pos ? *pos : 4, left = p->size > at ? p->size - at : 0;
+
+	if (left == 4)
+		*pos = p->size;
+	if (left <= 4 || le(p->data + at, 4) > left - 4)
+		return false;
+	*len = le(p->data + at, 4);
+	*block = p->data + at + 4;
+	*pos = at + 4 + *len;
+	return true;
+}

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Bad boot options, kernels and initrds: the hypervisor's last words name the thing and the reason.
+# Bad boot options, kernels and initrds: the hypervisor's last words name the thing and the reason. And kernels packed
+# in other ways than Debian's, which boot.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 : "${HV:=paravane}"
@@ -21,8 +22,8 @@ head -c 3000000 build/dom0/vmlinuz >"$host_tmp/cut"
 } >"$host_tmp/damaged"
 : >"$host_tmp/empty"
 status=0
-# refused NAME WORDS OPTIONS MODULES: boots, waits for WORDS (a pattern) on the serial line, ends QEMU.
-refused() {
+# says NAME WORDS OPTIONS MODULES: boots, waits for WORDS (a pattern) on the serial line, ends QEMU.
+says() {
 	local log=build/logs/badboot-${1// /-}.log initrd=()
 	: >"$log"
 	[ -z "$4" ] || initrd=(-initrd "$4")
@@ -46,11 +47,23 @@ refused() {
 	host_pid=
 }
 ok="build/dom0/vmlinuz console=hvc0,build/dom0/initrd.img"
-refused "option value" 'dom0_mem=banana.*accepted' "dom0_mem=banana" "$ok"
-refused "unknown option" 'frobnicate' "frobnicate=1" "$ok"
-refused "no kernel" 'no dom0 kernel' "" ""
-refused "text as kernel" 'dom0 kernel .*neither ELF' "" "$host_tmp/text"
-refused "kernel cut short" 'dom0 kernel \(.*(end|cut|short|trunc|damaged|corrupt)' "" "$host_tmp/cut"
-refused "damaged kernel" 'dom0 kernel \(.*(xz|data|damaged|corrupt|unpack)' "" "$host_tmp/damaged"
-refused "too little memory" 'dom0 with .*needs' "dom0_mem=24M" "$ok"
+says "option value" 'dom0_mem=banana.*accepted' "dom0_mem=banana" "$ok"
+says "unknown option" 'frobnicate' "frobnicate=1" "$ok"
+says "no kernel" 'no dom0 kernel' "" ""
+says "text as kernel" 'dom0 kernel .*neither ELF' "" "$host_tmp/text"
+says "kernel cut short" 'dom0 kernel \(.*(end|cut|short|trunc|damaged|corrupt)' "" "$host_tmp/cut"
+says "damaged kernel" 'dom0 kernel \(.*(xz|data|damaged|corrupt|unpack)' "" "$host_tmp/damaged"
+says "too little memory" 'dom0 with .*needs' "dom0_mem=24M" "$ok"
+packed() { # NAME COMMAND...
+	local name=$1
+	shift
+	command -v "$1" >/dev/null || {
+		echo "SKIP badboot/kernel packed with $name: $1 is missing; install $1"
+		return
+	}
+	tests/system/repack.py build/dom0/vmlinuz "$host_tmp/$name" "$@" || exit 1
+	says "kernel packed with $name" 'Linux version' "" "$host_tmp/$name earlyprintk=xen"
+}
+packed zstd zstd -3 -q
+packed lz4 lz4 -l -q
 exit $status

@@ -140,33 +140,25 @@ static const char *unpack_zstd(struct out *o, const uint8_t *in, size_t n)
 	return rc == 0 ? NULL : "zstd data damaged, cut short or too large";
 }
 
-/* The legacy frame: a magic word, then blocks of at most 8 MiB, each after its compressed length. */
-static const char *unpack_lz4(struct out *o, const uint8_t *in, size_t n)
+static const char *unpack_lz4(struct out *o, const struct xenelf_payload *p)
 {
-	const size_t block = 8UL << 20;
-	size_t pos = 4;
+	const uint8_t *block;
+	size_t pos = 0;
+	uint32_t len;
 
-	while (n - pos >= 4) {
-		uint32_t len = (uint32_t)in[pos] | (uint32_t)in[pos + 1] << 8 |
-			       (uint32_t)in[pos + 2] << 16 | (uint32_t)in[pos + 3] << 24;
+	while (xenelf_lz4_block(p, &pos, &block, &len)) {
 		int got;
 
-		/* Linux puts the unpacked length behind the last block. */
-		if (n - pos == 4)
-			break;
-		if (len > n - pos - 4)
-			return "lz4 data cut short";
-		while (o->room - o->used < block)
+		while (o->room - o->used < XENELF_LZ4_BLOCK)
 			if (!grow(o))
 				return "lz4 data too large";
-		got = LZ4_decompress_safe((const char *)in + pos + 4, (char *)o->buf + o->used,
-					  (int)len, (int)block);
+		got = LZ4_decompress_safe((const char *)block, (char *)o->buf + o->used, (int)len,
+					  XENELF_LZ4_BLOCK);
 		if (got < 0)
 			return "lz4 data damaged";
 		o->used += (size_t)got;
-		pos += 4 + len;
 	}
-	return o->used ? NULL : "lz4 data damaged or cut short";
+	return o->used && pos == p->size ? NULL : "lz4 data damaged or cut short";
 }
 
 static const char *unpack(struct out *o, const struct xenelf_payload *p)
@@ -181,7 +173,7 @@ static const char *unpack(struct out *o, const struct xenelf_payload *p)
 	case XENELF_FMT_ZSTD:
 		return unpack_zstd(o, p->data, p->size);
 	case XENELF_FMT_LZ4:
-		return unpack_lz4(o, p->data, p->size);
+		return unpack_lz4(o, p);
 	default:
 		return "compression format not supported; gzip, xz, lzma, zstd and lz4 are";
 	}

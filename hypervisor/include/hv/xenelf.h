@@ -98,6 +98,14 @@ struct xenelf_payload {
  */
 const char *xenelf_bzimage_payload(struct xenelf_payload *p, const void *file, size_t size);
 
+/*
+ * The blocks of an LZ4 payload, one by one: each is compressed for itself and unpacks to at most XENELF_LZ4_BLOCK bytes. *pos is 0
+ * for the first. False: no more; *pos is then p->size if all is well, else the payload is cut short.
+ */
+#define XENELF_LZ4_BLOCK (8 << 20)
+bool xenelf_lz4_block(const struct xenelf_payload *p, size_t *pos, const uint8_t **block,
+		      uint32_t *len);
+
 /* "gzip", "xz", ...; never NULL. */
 const char *xenelf_format_name(enum xenelf_format f);
 
