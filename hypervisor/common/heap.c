@@ -13,6 +13,8 @@ static spinlock_t heap_lock;
 static struct buddy buddy; /* heap_lock */
 static uint64_t total_pages; /* heap_lock */
 static uint64_t claimed_pages; /* heap_lock */
+static uint64_t dirty_pages; /* heap_lock: free without FC_CLEAN */
+static uint32_t scrub_at; /* heap_lock: where the search for those goes on */
 
 void heap_init(void)
 {
@@ -43,6 +45,7 @@ void heap_add(mfn_t start, uint64_t nr)
 	spin_lock(&heap_lock);
 	buddy_free_range(&buddy, (uint32_t)start.v, (uint32_t)nr);
 	total_pages += nr;
+	dirty_pages += nr;
 	spin_unlock(&heap_lock);
 }
 
@@ -63,15 +66,19 @@ static uint32_t alloc_end(unsigned int flags)
  * The last owner's translations of these frames may still be in some TLB. Each freed frame keeps the TLB clock of its
  * release where the type count was; CPUs that have flushed since are left alone.
  */
+static cpumask_t stale_cpus(const struct frame *f)
+{
+	uint32_t stamp = (uint32_t)(f->type >> FT_AUX_SHIFT);
+
+	return stamp ? tlb_filter(cpu_online, stamp) : (cpumask_t){ 0 };
+}
+
 static void flush_stale(struct frame *f, unsigned int order)
 {
 	cpumask_t set = { 0 };
 
 	for (uint64_t i = 0; i < 1UL << order; i++) {
-		uint32_t stamp = (uint32_t)(f[i].type >> FT_AUX_SHIFT);
-
-		if (stamp)
-			set.bits |= tlb_filter(cpu_online, stamp).bits;
+		set.bits |= stale_cpus(&f[i]).bits;
 		f[i].type = 0;
 		f[i].owner = DOMID_INVALID;
 		f[i].next = FRAME_NIL;
@@ -88,6 +95,25 @@ static void clear_bytes(void *p, uint64_t bytes)
 	asm volatile("rep stosq" : "+D"(p), "+c"(words) : "a"(0UL) : "memory");
 }
 
+/* Frames just taken: as many as are not clean are cleared, unless that does not matter; then they are in use. */
+static void clear_dirty(struct frame *f, unsigned int order, bool scrub)
+{
+	for (uint64_t i = 0; i < 1UL << order; i++) {
+		if (scrub && !(f[i].count & FC_CLEAN))
+			clear_bytes(mfn_to_virt(frame_mfn(&f[i])), PAGE_SIZE);
+		f[i].count = 0;
+	}
+}
+
+static uint64_t count_dirty(const struct frame *f, unsigned int order)
+{
+	uint64_t n = 0;
+
+	for (uint64_t i = 0; i < 1UL << order; i++)
+		n += !(f[i].count & FC_CLEAN);
+	return n;
+}
+
 mfn_t heap_alloc(unsigned int order, unsigned int flags)
 {
 	uint32_t f = FRAME_NIL;
@@ -98,13 +124,14 @@ mfn_t heap_alloc(unsigned int order, unsigned int flags)
 	if ((flags & HEAP_CLAIMED) ||
 	    buddy.nr_free[0] + buddy.nr_free[1] >= claimed_pages + (1UL << order))
 		f = buddy_alloc(&buddy, order, alloc_end(flags));
+	if (f != FRAME_NIL)
+		dirty_pages -= count_dirty(frame_of(mfn(f)), order);
 	spin_unlock(&heap_lock);
 	if (f == FRAME_NIL)
 		return MFN_NONE;
 
 	flush_stale(frame_of(mfn(f)), order);
-	if (!(flags & HEAP_NO_SCRUB))
-		clear_bytes(mfn_to_virt(mfn(f)), PAGE_SIZE << order);
+	clear_dirty(frame_of(mfn(f)), order, !(flags & HEAP_NO_SCRUB));
 	return mfn(f);
 }
 
@@ -120,7 +147,57 @@ void heap_free(mfn_t start, unsigned int order)
 	}
 	spin_lock(&heap_lock);
 	buddy_free(&buddy, (uint32_t)start.v, order);
+	dirty_pages += 1UL << order;
 	spin_unlock(&heap_lock);
+}
+
+/* ---- clearing ahead of time */
+#define SCRUB_LOOK 256 /* frames looked at in one step */
+
+/* Read before it is written: most memory was never used, and a host below may have to provide what is written. */
+static bool is_zero(const uint64_t *p)
+{
+	for (const uint64_t *end = p + PAGE_SIZE / 8; p < end; p += 8)
+		if (p[0] | p[1] | p[2] | p[3] | p[4] | p[5] | p[6] | p[7])
+			return false;
+	return true;
+}
+
+bool heap_scrub(void)
+{
+	cpumask_t stale = { 0 };
+	uint32_t nr;
+
+	if (!READ_ONCE(dirty_pages) || !spin_trylock(&heap_lock))
+		return false;
+	nr = buddy_find_dirty(&buddy, &scrub_at, SCRUB_LOOK);
+	if (nr != FRAME_NIL) {
+		struct frame *f = frame_of(mfn(nr));
+		void *page = mfn_to_virt(mfn(nr));
+
+		/* While its last owner may still write to it through some TLB, clearing it is no use: next time. */
+		stale = stale_cpus(f);
+		if (stale.bits) {
+			scrub_at = nr;
+		} else {
+			if (!is_zero(page))
+				clear_bytes(page, PAGE_SIZE);
+			f->type = 0;
+			f->count = FC_CLEAN;
+			dirty_pages--;
+		}
+	}
+	if (scrub_at >= buddy.limit)
+		scrub_at = 0;
+	spin_unlock(&heap_lock);
+	if (stale.bits)
+		tlb_flush_mask(stale);
+	return true;
+}
+
+uint64_t heap_dirty_pages(void)
+{
+	return READ_ONCE(dirty_pages);
 }
 
 uint64_t heap_free_pages(void)
@@ -315,8 +392,10 @@ void hv_free(void *p)
 
 void heap_dump(void)
 {
-	log_info("Heap: %lu of %lu pages free (%lu below 4 GiB), %lu claimed\n", heap_free_pages(),
-		 heap_total_pages(), heap_free_low_pages(), heap_claimed_pages());
+	log_info(
+		"Heap: %lu of %lu pages free (%lu below 4 GiB, %lu not cleared yet), %lu claimed\n",
+		heap_free_pages(), heap_total_pages(), heap_free_low_pages(), heap_dirty_pages(),
+		heap_claimed_pages());
 	for (unsigned int i = 0; i < ARRAY_SIZE(class_size); i++) {
 		unsigned int pages = 0, used = 0;
 

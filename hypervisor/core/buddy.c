@@ -145,6 +145,38 @@ uint32_t buddy_alloc(struct buddy *b, unsigned int order, uint32_t end)
 	return alloc_bounded(b, 0, order, end);
 }
 
+/* One past the end of the free block that f lies in; f itself when it is not free. */
+static uint32_t free_end(const struct buddy *b, uint32_t f)
+{
+	for (unsigned int o = 0; o <= BUDDY_MAX_ORDER; o++) {
+		uint32_t head = f & ~((1u << o) - 1), spare = b->frames[head].spare;
+
+		if (spare && head + (1u << (spare - 1)) > f)
+			return head + (1u << (spare - 1));
+	}
+	return f;
+}
+
+uint32_t buddy_find_dirty(const struct buddy *b, uint32_t *at, uint32_t max)
+{
+	uint32_t f = *at, stop = f + MIN(max, b->limit - f), end = free_end(b, f);
+
+	for (; f < stop; f++) {
+		if (f >= end) {
+			/* Behind a block, or a frame in use, nothing but the first frame of another can be free. */
+			if (!b->frames[f].spare)
+				continue;
+			end = f + (1u << (b->frames[f].spare - 1));
+		}
+		if (!(b->frames[f].count & FC_CLEAN)) {
+			*at = f + 1;
+			return f;
+		}
+	}
+	*at = f;
+	return FRAME_NIL;
+}
+
 /* One free block: number of broken rules. */
 static unsigned int check_block(const struct buddy *b, uint32_t f, unsigned int zone,
 				unsigned int order, uint32_t prev)

@@ -131,7 +131,10 @@ def run_case(name, hypervisors, args):
     if directives(name).get("qemu") == "10" and not qemu10().exists():
         return [f"SKIP guest/{name}: needs QEMU 10 (make qemu10)" if args.check else
                 f"{name}: left out, needs QEMU 10 (make qemu10)"], True
-    runs = [boot(name, h, args) for h in hypervisors]
+    wanted = directives(name).get("on", ",".join(hypervisors)).split(",")
+    runs = [boot(name, h, args) for h in hypervisors if h in wanted]
+    if not runs:
+        return [f"SKIP guest/{name}: for {' and '.join(wanted)} only"], True
     lines, good = [], True
     if args.check:
         return check_line(name, runs)

@@ -148,14 +148,54 @@ static void take_one(struct held *h, unsigned int *nr)
 	for (uint32_t i = 0; i < 1u << order; i++) {
 		ck_assert(is_free[f + i]);
 		is_free[f + i] = false;
+		frames[f + i].count = 1;
 	}
 	h[(*nr)++] = (struct held){ f, order };
 }
+
+/* A few steps of clearing: each frame found is free and was not clean, and those passed over are not so. */
+static void clear_some(uint32_t *at, unsigned int steps)
+{
+	while (steps--) {
+		uint32_t from = *at, max = 1 + (uint32_t)rand() % 300, f;
+
+		f = buddy_find_dirty(&b, at, max);
+		ck_assert_uint_ge(*at, from);
+		ck_assert_uint_le(*at, MIN(from + max, NR));
+		for (uint32_t i = from; i < *at; i++)
+			ck_assert_msg((i == f) == (is_free[i] && !(frames[i].count & FC_CLEAN)),
+				      "frame %u, from %u", i, from);
+		if (f != FRAME_NIL)
+			frames[f].count |= FC_CLEAN;
+		if (*at == NR)
+			*at = 0;
+	}
+}
+
+START_TEST(all_dirty_frames_are_found)
+{
+	uint32_t at = 0, n = 0, f;
+
+	give_range(3, 2000);
+	give_range(SPLIT - 5, 5);
+	give_range(NR - 1, 1);
+	frames[64].count = frames[NR - 1].count = FC_CLEAN;
+	while (at < NR)
+		if ((f = buddy_find_dirty(&b, &at, 100)) != FRAME_NIL)
+			frames[f].count |= FC_CLEAN, n++;
+	ck_assert_uint_eq(n, 2004);
+	/* From within a block, too. */
+	frames[1500].count = 0;
+	at = 1400;
+	ck_assert_uint_eq(buddy_find_dirty(&b, &at, 300), 1500);
+}
+END_TEST
 
 START_TEST(model)
 {
 	static struct held held[NR];
 	unsigned int nr = 0;
+	uint32_t at = 0;
 
 	srand(seed);
 	give_range(1, 700);
@@ -168,10 +208,13 @@ START_TEST(model)
 			unsigned int i = (unsigned int)rand() % nr;
 
 			buddy_free(&b, held[i].f, held[i].order);
-			for (uint32_t j = 0; j < 1u << held[i].order; j++)
+			for (uint32_t j = 0; j < 1u << held[i].order; j++) {
 				is_free[held[i].f + j] = true;
+				frames[held[i].f + j].count = 0;
+			}
 			held[i] = held[--nr];
 		}
+		clear_some(&at, 3);
 		if (step % 16 == 0)
 			ck_assert_msg(buddy_check(&b) == 0, "seed %u step %u", seed, step);
 		ck_assert_uint_eq(b.nr_free[0], model_free(SPLIT));
@@ -194,6 +237,7 @@ int main(int argc, char **argv)
 	tcase_add_test(t, bound_holds);
 	tcase_add_test(t, freed_last_comes_last);
 	tcase_add_test(t, checker_sees_damage);
+	tcase_add_test(t, all_dirty_frames_are_found);
 	tcase_add_test(t, model);
 	suite_add_tcase(s, t);
 	return unit_run(s);

@@ -35,6 +35,11 @@ void buddy_free_range(struct buddy *b, uint32_t start, uint32_t nr);
  * low memory lasts for those who need it. FRAME_NIL: there is none.
  */
 uint32_t buddy_alloc(struct buddy *b, unsigned int order, uint32_t end);
+/*
+ * Among `max` frames from *at (below the limit) on, the first that is free and not marked FC_CLEAN; FRAME_NIL: none of them is.
+ * *at becomes where to go on: behind the frame found, or behind those looked at.
+ */
+uint32_t buddy_find_dirty(const struct buddy *b, uint32_t *at, uint32_t max);
 /* Walk all lists; number of broken rules (0: sound). */
 unsigned int buddy_check(const struct buddy *b);
 

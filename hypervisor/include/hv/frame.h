@@ -5,6 +5,7 @@
  * count  31        allocated: belongs to the owner's memory; one reference stands for that
  *        30        hypervisor page shared with the owner (shared_info, grant frames)
  *        29        broken or reserved
+ *        28        free, and known to hold nothing but zeros
  *        27..0     references: allocation, mappings, types, grants
  *
  * type   63..32    page table: entries validated so far (partial) and, when valid, present entries;
@@ -44,6 +45,7 @@ struct frame {
 #define FC_ALLOCATED 0x80000000u
 #define FC_HVPAGE    0x40000000u
 #define FC_BROKEN    0x20000000u
+#define FC_CLEAN     0x10000000u
 #define FC_COUNT     0x0fffffffu
 
 enum frame_type { FT_NONE, FT_WRITABLE, FT_L1, FT_L2, FT_L3, FT_L4, FT_DESC };

@@ -11,7 +11,7 @@
 struct domain;
 
 #define HEAP_BELOW_4G	  BIT(0) /* frames below 4 GiB only */
-#define HEAP_NO_SCRUB	  BIT(1) /* contents do not matter; default: free memory is given out zeroed */
+#define HEAP_NO_SCRUB	  BIT(1) /* contents do not matter; default: memory is given out zeroed */
 #define HEAP_ADDR_BITS(n) ((n) << 8) /* frames below 2^n bytes only */
 #define HEAP_CLAIMED	  BIT(2) /* for the holder of a claim: may use memory that is claimed */
 
@@ -20,6 +20,12 @@ void heap_add(mfn_t start, uint64_t nr); /* RAM that is free from now on */
 /* 2^order frames naturally aligned, owner none, count 0. MFN_NONE when there are none. */
 mfn_t heap_alloc(unsigned int order, unsigned int flags);
 void heap_free(mfn_t start, unsigned int order);
+/*
+ * One small step of clearing free memory, for a CPU that has nothing else to do: looks at a few frames, clears one at most.
+ * False: there is nothing to clear, or somebody else is at it. Interrupts on, no lock held.
+ */
+bool heap_scrub(void);
+uint64_t heap_dirty_pages(void); /* free ones that are cleared when they are given out, or before */
 uint64_t heap_free_pages(void);
 uint64_t heap_free_low_pages(void); /* of these, below 4 GiB */
 /* Frames promised to domains but not yet taken. +n fails with -XEN_ENOMEM when the free ones do not suffice. */

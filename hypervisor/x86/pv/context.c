@@ -2,6 +2,7 @@
 // Switching a CPU between vcpus; FPU and debug registers; the idle loop.
 
 #include <hv/domain.h>
+#include <hv/heap.h>
 #include <hv/lib.h>
 #include <hv/mm.h>
 #include <hv/sched.h>
@@ -153,6 +154,9 @@ void context_switch(struct vcpu *prev, struct vcpu *next)
 void idle_loop(void)
 {
 	for (;;) {
+		irq_enable();
+		while (!softirq_pending() && heap_scrub())
+			;
 		irq_disable();
 		if (!softirq_pending())
 			/* sti takes effect after hlt has begun: no wake-up is lost. */
