@@ -3,10 +3,10 @@
 /*
  * What a guest handler finds at its stack pointer (ABI; low addresses first):
  *
- *	rcx r11 [error code] rip cs rflags rsp ss
+ *	rcx r11 [ds es fs gs] [error code] rip cs rflags rsp ss
  *
  * cs carries the saved upcall mask in bits 32-39, and RPL 0 when the guest's kernel was interrupted. IF in rflags is the
- * opposite of that mask.
+ * opposite of that mask. The data selectors are in the failsafe callback's frame only.
  */
 
 #include <hv/domain.h>
@@ -30,7 +30,7 @@ bool pv_bounce(struct vcpu *v, uint64_t rip, unsigned int flags, uint32_t error_
 {
 	struct cpu_user_regs *r = guest_regs();
 	uint8_t mask = v->vcpu_info->evtchn_upcall_mask;
-	uint64_t frame[8], *f = frame, sp, cs = r->cs;
+	uint64_t frame[11], *f = frame, sp, cs = r->cs;
 
 	if (v->pv.kernel_mode) {
 		sp = r->rsp;
@@ -41,6 +41,12 @@ bool pv_bounce(struct vcpu *v, uint64_t rip, unsigned int flags, uint32_t error_
 	}
 	*f++ = r->rcx;
 	*f++ = r->r11;
+	if (unlikely(flags & TBF_FAILSAFE)) {
+		*f++ = v->pv.ds;
+		*f++ = v->pv.es;
+		*f++ = v->pv.fs;
+		*f++ = v->pv.gs;
+	}
 	if (flags & TBF_EXCEPTION_ERRCODE)
 		*f++ = error_code;
 	*f++ = r->rip;
@@ -93,6 +99,13 @@ void pv_inject_page_fault(uint64_t cr2, uint32_t error_code)
 	if (v->pv.kernel_mode)
 		error_code &= ~4u;
 	pv_inject_exception(14, (int)error_code);
+}
+
+void pv_failsafe(struct vcpu *v)
+{
+	if (v->pv.failsafe_rip)
+		pv_bounce(v, v->pv.failsafe_rip,
+			  TBF_FAILSAFE | (v->pv.failsafe_masks_events ? TBF_INTERRUPT : 0), 0);
 }
 
 void pv_inject_nmi(struct vcpu *v)

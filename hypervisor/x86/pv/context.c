@@ -93,13 +93,15 @@ void pv_save(struct vcpu *v)
 
 void pv_load(struct vcpu *v)
 {
+	bool good;
+
 	*guest_regs() = v->pv.regs;
 	desc_load_guest(v);
 	/* Selectors first: loading one changes the base. */
-	load_ds(v->pv.ds);
-	load_es(v->pv.es);
-	load_fs(v->pv.fs);
-	load_gs(v->pv.gs);
+	good = load_ds(v->pv.ds);
+	good &= load_es(v->pv.es);
+	good &= load_fs(v->pv.fs);
+	good &= load_gs(v->pv.gs);
 	wrmsr(MSR_FS_BASE, v->pv.fs_base);
 	wrmsr(MSR_GS_BASE, v->pv.kernel_mode ? v->pv.gs_base_kernel : v->pv.gs_base_user);
 	wrmsr(MSR_KERNEL_GS_BASE, v->pv.kernel_mode ? v->pv.gs_base_user : v->pv.gs_base_kernel);
@@ -110,6 +112,8 @@ void pv_load(struct vcpu *v)
 		debug_load(v);
 	if (v->pv.cr0 & CR0_TS)
 		write_cr0(read_cr0() | CR0_TS);
+	if (unlikely(!good))
+		pv_failsafe(v);
 }
 
 void sync_vcpu_state(struct vcpu *v)

@@ -22,6 +22,7 @@ struct trap_bounce {
 #define TBF_EXCEPTION	      1
 #define TBF_EXCEPTION_ERRCODE 2
 #define TBF_INTERRUPT	      8 /* mask upcalls on entry */
+#define TBF_FAILSAFE	      16 /* the data selectors of pv.ds to pv.gs are in the frame */
 
 /* Result of the last walk for a trapped page-table write; see x86/mm/ptwr.c. */
 struct pt_cache {
@@ -113,6 +114,8 @@ bool pv_bounce(struct vcpu *v, uint64_t rip, unsigned int flags, uint32_t error_
 /* Deliver exception `vector` through the guest's trap table; error_code -1: it has none. */
 void pv_inject_exception(unsigned int vector, int error_code);
 void pv_inject_page_fault(uint64_t cr2, uint32_t error_code);
+/* A selector in pv.ds to pv.gs could not be loaded: the failsafe callback, if there is one. */
+void pv_failsafe(struct vcpu *v);
 /* NMI for v (VCPUOP_send_nmi): delivered at its next entry. */
 void pv_inject_nmi(struct vcpu *v);
 
