@@ -217,7 +217,9 @@ long hc_event_channel_op(unsigned long cmd, unsigned long arg)
 	if (likely(cmd == EVTCHNOP_send)) {
 		evtchn_send_t send;
 
-		if (unlikely(copy_from_guest(&send, guest_ptr(arg), sizeof(send))))
+		_Static_assert(sizeof(send) == 4, "one word");
+		if (unlikely(!guest_range_ok(arg, sizeof(send))) ||
+		    unlikely(get_guest_4_raw(&send, arg)))
 			return -XEN_EFAULT;
 		return evtchn_send(current->domain, send.port);
 	}

@@ -94,7 +94,7 @@ long hc_multicall(unsigned long list, unsigned long nr)
 	guest_ptr_t p = guest_ptr(list);
 	long rc = 0;
 
-	if (v->mc_active)
+	if (unlikely(v->mc_active))
 		return -XEN_EINVAL;
 	v->mc_active = true;
 	for (unsigned int i = 0; i < nr; i++, p.va += sizeof(*call)) {
@@ -102,12 +102,12 @@ long hc_multicall(unsigned long list, unsigned long nr)
 			v->mc_active = false;
 			return hypercall_continue(__HYPERVISOR_multicall, 2, p.va, nr - i);
 		}
-		if (copy_from_guest(call, p, sizeof(*call))) {
+		if (unlikely(copy_from_guest(call, p, sizeof(*call)))) {
 			rc = -XEN_EFAULT;
 			break;
 		}
 		v->mc_preempted = false;
-		if (call->op < NR_HYPERCALLS)
+		if (likely(call->op < NR_HYPERCALLS))
 			call->result = (unsigned long)((hypercall_fn)hypercall_table[call->op])(
 				call->args[0], call->args[1], call->args[2], call->args[3],
 				call->args[4]);
@@ -124,8 +124,8 @@ long hc_multicall(unsigned long list, unsigned long nr)
 				return -XEN_EFAULT;
 			return hypercall_continue(__HYPERVISOR_multicall, 2, p.va, nr - i);
 		}
-		if (copy_to_guest(guest_ptr(p.va + offsetof(multicall_entry_t, result)),
-				  &call->result, sizeof(call->result))) {
+		if (unlikely(put_guest_8_raw(p.va + offsetof(multicall_entry_t, result),
+					     call->result))) {
 			rc = -XEN_EFAULT;
 			break;
 		}

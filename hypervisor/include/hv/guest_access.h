@@ -34,6 +34,10 @@ static inline long copy_to_guest(guest_ptr_t p, const void *src, uint64_t bytes)
 		return -XEN_EFAULT;
 	return 0;
 }
+/* The same for the few lengths that short hypercalls are made of; true: not done. */
+bool get_guest_4_raw(void *dst, uint64_t va);
+bool get_guest_16_raw(void *dst, uint64_t va);
+bool put_guest_8_raw(uint64_t va, uint64_t val);
 /* Element i of an array in guest memory. */
 #define copy_array_from_guest(dst, p, i, n)                                        \
 	copy_from_guest((dst), guest_ptr((p).va + (uint64_t)(i) * sizeof(*(dst))), \

@@ -29,6 +29,39 @@ copy_to_guest_raw:
 	EXTABLE 1b, 4b
 	EXTABLE 2b, 3b
 
+/* bool get_guest_4_raw(void *dst, uint64_t va), get_guest_16_raw(...), put_guest_8_raw(uint64_t va, uint64_t val) */
+	.globl get_guest_4_raw, get_guest_16_raw, put_guest_8_raw
+	.balign 16
+get_guest_4_raw:
+	ASM_STAC
+1:	movl (%rsi), %eax
+	ASM_CLAC
+	movl %eax, (%rdi)
+	xorl %eax, %eax
+	ret
+	EXTABLE 1b, 5f
+get_guest_16_raw:
+	ASM_STAC
+2:	movq (%rsi), %rax
+3:	movq 8(%rsi), %rdx
+	ASM_CLAC
+	movq %rax, (%rdi)
+	movq %rdx, 8(%rdi)
+	xorl %eax, %eax
+	ret
+	EXTABLE 2b, 5f
+	EXTABLE 3b, 5f
+put_guest_8_raw:
+	ASM_STAC
+4:	movq %rsi, (%rdi)
+	ASM_CLAC
+	xorl %eax, %eax
+	ret
+	EXTABLE 4b, 5f
+5:	ASM_CLAC
+	movl $1, %eax
+	ret
+
 /* uint64_t clear_guest_raw(uint64_t va, uint64_t bytes) */
 	.globl clear_guest_raw
 clear_guest_raw:

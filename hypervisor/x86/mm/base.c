@@ -69,11 +69,12 @@ static int put_base(struct vcpu *v, uint64_t cr3)
 
 	if (!cr3)
 		return 0;
-	if (frame_put_type_preemptible(f)) {
+	/* Mostly it is pinned, or in use by others: not the last use. */
+	if (!type_put_short(f) && frame_put_type_preemptible(f)) {
 		v->pv.old_table = f;
 		return -XEN_ERESTART;
 	}
-	frame_put(f);
+	frame_put_short(f);
 	return 0;
 }
 
@@ -82,10 +83,12 @@ static int get_base(struct vcpu *v, mfn_t l4)
 	struct frame *f = frame_of(l4);
 	int rc;
 
-	if (!mfn_valid(l4) || !frame_get(f, v->domain)) {
+	if (!mfn_valid(l4) || !frame_get_short(f, v->domain->id)) {
 		guest_trace("base frame %#lx is not d%u's", l4.v, v->domain->id);
 		return -XEN_EINVAL;
 	}
+	if (likely(type_get_short(f, FT_L4)))
+		return 0;
 	rc = frame_get_type(f, FT_L4);
 	if (rc)
 		frame_put(f);

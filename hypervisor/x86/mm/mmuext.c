@@ -62,19 +62,24 @@ static long op_set_ldt(struct vcpu *v, const struct mmuext_op *op)
 static long op_flush(struct domain *d, const struct mmuext_op *op)
 {
 	uint64_t va = op->arg1.linear_addr;
-	cpumask_t cpus = { BIT(smp_cpu()) };
-	bool page = op->cmd == MMUEXT_INVLPG_LOCAL || op->cmd == MMUEXT_INVLPG_MULTI ||
-		    op->cmd == MMUEXT_INVLPG_ALL;
+	cpumask_t cpus;
 
+	if (op->cmd == MMUEXT_TLB_FLUSH_LOCAL) {
+		tlb_flush_local();
+		return 0;
+	}
+	if (op->cmd == MMUEXT_INVLPG_LOCAL) {
+		if (guest_addr_ok(va)) /* the hypervisor's own mappings are none of its business */
+			tlb_flush_local_va(va);
+		return 0;
+	}
 	if (op->cmd == MMUEXT_TLB_FLUSH_ALL || op->cmd == MMUEXT_INVLPG_ALL)
 		cpus = d->dirty_cpumask;
-	else if (op->cmd == MMUEXT_TLB_FLUSH_MULTI || op->cmd == MMUEXT_INVLPG_MULTI) {
-		if (vcpumask_to_cpus(d, (uint64_t)op->arg2.vcpumask.p, &cpus))
-			return -XEN_EINVAL;
-	}
-	if (!page)
+	else if (vcpumask_to_cpus(d, (uint64_t)op->arg2.vcpumask.p, &cpus))
+		return -XEN_EINVAL;
+	if (op->cmd == MMUEXT_TLB_FLUSH_ALL || op->cmd == MMUEXT_TLB_FLUSH_MULTI)
 		tlb_flush_mask(cpus);
-	else if (guest_addr_ok(va)) /* the hypervisor's own mappings are none of its business */
+	else if (guest_addr_ok(va))
 		tlb_flush_mask_va(cpus, va);
 	return 0;
 }
@@ -206,38 +211,9 @@ static long ops_of(unsigned long foreign, guest_ptr_t list, uint32_t count, uint
 	return rc;
 }
 
-long hc_mmuext_op(unsigned long list, unsigned long count_arg, unsigned long pdone,
+long hc_mmuext_op(unsigned long list, unsigned long count, unsigned long pdone,
 		  unsigned long foreign)
 {
-	uint32_t count = (uint32_t)count_arg, done = 0, i = 0;
-	long rc;
-
-	if (unlikely(current->pv.old_table) && finish_old_table(current))
-		return hypercall_continue(__HYPERVISOR_mmuext_op, 4, list, count_arg, pdone,
-					  foreign);
-	/* Only the release of an old table was left; the result waits in the last argument. */
-	if (unlikely(count == MMU_UPDATE_PREEMPTED) && !list)
-		return (int)foreign;
-	if (unlikely(count & MMU_UPDATE_PREEMPTED)) {
-		count &= ~MMU_UPDATE_PREEMPTED;
-		if (pdone)
-			(void)copy_from_guest(&done, guest_ptr(pdone), sizeof(done));
-	}
-	if (!guest_range_ok(list, (uint64_t)count * sizeof(struct mmuext_op)))
-		return -XEN_EFAULT;
-	rc = ops_of(foreign, guest_ptr(list), count, &i);
-	if (pdone && rc != -XEN_ESRCH) {
-		done += i;
-		(void)copy_to_guest(guest_ptr(pdone), &done, sizeof(done));
-	}
-	if (rc == -XEN_ERESTART)
-		return hypercall_continue(__HYPERVISOR_mmuext_op, 4,
-					  list + i * sizeof(struct mmuext_op),
-					  (unsigned long)((count - i) | MMU_UPDATE_PREEMPTED),
-					  pdone, foreign);
-	if (unlikely(current->pv.old_table))
-		return hypercall_continue(__HYPERVISOR_mmuext_op, 4, 0UL,
-					  (unsigned long)MMU_UPDATE_PREEMPTED, 0UL,
-					  (unsigned long)rc);
-	return rc;
+	return mmu_batch(__HYPERVISOR_mmuext_op, ops_of, sizeof(struct mmuext_op), list, count,
+			 pdone, foreign);
 }

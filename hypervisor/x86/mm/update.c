@@ -63,16 +63,16 @@ static long complete_table(struct domain *d, struct frame *f)
 
 /* The L1 table that stays locked from one request to the next, as they mostly come in rows. */
 struct locked_l1 {
-	struct frame *f; /* NULL: none */
-	uint64_t mfn;
+	uint64_t mfn; /* NO_L1: none */
 	int delta;
 };
+#define NO_L1 (~0UL)
 
-static void unlock_l1(struct locked_l1 *l)
+static inline void unlock_l1(struct locked_l1 *l)
 {
-	if (l->f)
-		table_unlock(l->f, l->delta);
-	l->f = NULL;
+	if (l->mfn != NO_L1)
+		table_unlock(frame_of(mfn(l->mfn)), l->delta);
+	l->mfn = NO_L1;
 }
 
 /* Anything but an entry of an L1 table that is ready. */
@@ -101,32 +101,6 @@ static long update_other(const struct mmu_target *t, mfn_t m, unsigned int slot,
 	return change_upper(t->pt_owner, t->pg_owner, f, slot, val, keep_ad);
 }
 
-static inline long update_entry(const struct mmu_target *t, struct locked_l1 *l, uint64_t ptr,
-				uint64_t val, enum pte_store how)
-{
-	mfn_t m = mfn(ptr >> PAGE_SHIFT);
-	unsigned int slot = (unsigned int)(ptr & (PAGE_SIZE - 1)) / sizeof(uint64_t);
-	uint64_t *e;
-	long rc;
-
-	while (unlikely(!l->f || l->mfn != m.v)) {
-		unlock_l1(l);
-		if (unlikely(!mfn_valid(m))) {
-			guest_trace("no frame %#lx", m.v);
-			return -XEN_EINVAL;
-		}
-		if (likely(table_lock_l1(frame_of(m), t->pt_owner))) {
-			*l = (struct locked_l1){ frame_of(m), m.v, 0 };
-			break;
-		}
-		rc = update_other(t, m, slot, val, how == STORE_KEEP_AD);
-		if (rc != -XEN_EAGAIN)
-			return rc;
-	}
-	e = (uint64_t *)mfn_to_virt(m) + slot;
-	return l1_change(t->pt_owner, t->pg_owner, e, pte_read(e), val, how, &l->delta);
-}
-
 static long update_m2p(struct domain *d, uint64_t ptr, uint64_t val)
 {
 	mfn_t m = mfn(ptr >> PAGE_SHIFT);
@@ -141,20 +115,51 @@ static long update_m2p(struct domain *d, uint64_t ptr, uint64_t val)
 	return 0;
 }
 
+#define ENOUGH 1 /* the request is done, but it left a big table to be released, or took long */
+
+/* A request for another table than the last one, or for none at all. -XEN_EAGAIN: its L1 table is locked now. */
+static __attribute__((noinline)) long update_first(const struct mmu_target *t, struct locked_l1 *l,
+						   const struct mmu_update *u)
+{
+	unsigned int cmd = u->ptr & 7,
+		     slot = (unsigned int)(u->ptr & (PAGE_SIZE - 1)) / sizeof(uint64_t);
+	mfn_t m = mfn(u->ptr >> PAGE_SHIFT);
+	long rc;
+
+	unlock_l1(l);
+	if (cmd > MMU_PT_UPDATE_NO_TRANSLATE)
+		return -XEN_ENOSYS;
+	if (cmd == MMU_MACHPHYS_UPDATE)
+		return update_m2p(t->pg_owner, u->ptr, u->val);
+	if (unlikely(!mfn_valid(m))) {
+		guest_trace("no frame %#lx", m.v);
+		return -XEN_EINVAL;
+	}
+	do {
+		if (likely(table_lock_l1(frame_of(m), t->pt_owner))) {
+			*l = (struct locked_l1){ m.v, 0 };
+			return -XEN_EAGAIN;
+		}
+		rc = update_other(t, m, slot, u->val, cmd == MMU_PT_UPDATE_PRESERVE_AD);
+	} while (rc == -XEN_EAGAIN);
+	return !rc && unlikely(current->pv.old_table || preempt_needed()) ? ENOUGH : rc;
+}
+
 static inline long update_one(const struct mmu_target *t, struct locked_l1 *l,
 			      const struct mmu_update *u)
 {
-	switch (u->ptr & 7) {
-	case MMU_NORMAL_PT_UPDATE:
-	case MMU_PT_UPDATE_NO_TRANSLATE:
-		return update_entry(t, l, u->ptr, u->val, STORE_PLAIN);
-	case MMU_PT_UPDATE_PRESERVE_AD:
-		return update_entry(t, l, u->ptr & ~7UL, u->val, STORE_KEEP_AD);
-	case MMU_MACHPHYS_UPDATE:
-		return update_m2p(t->pg_owner, u->ptr, u->val);
-	default:
-		return -XEN_ENOSYS;
+	unsigned int cmd = u->ptr & 7;
+	uint64_t *e;
+
+	if (unlikely(u->ptr >> PAGE_SHIFT != l->mfn) || unlikely(cmd & ~2u)) {
+		long rc = update_first(t, l, u);
+
+		if (rc != -XEN_EAGAIN)
+			return rc;
 	}
+	e = (uint64_t *)mfn_to_virt(mfn(0)) + u->ptr / sizeof(*e);
+	return l1_change(t->pt_owner, t->pg_owner, e, pte_read(e), u->val,
+			 cmd == MMU_PT_UPDATE_PRESERVE_AD ? STORE_KEEP_AD : STORE_PLAIN, &l->delta);
 }
 
 /* ---- who may */
@@ -191,13 +196,6 @@ static void put_target(struct mmu_target *t)
 	put_pg_owner(t->pt_owner);
 }
 
-/* Report progress: pdone may be null; a bad pointer is the guest's own loss. */
-static void report_done(unsigned long pdone, uint32_t done)
-{
-	if (pdone)
-		(void)copy_to_guest(guest_ptr(pdone), &done, sizeof(done));
-}
-
 /* Requests are copied some at a time, each once. */
 #define CHUNK 8
 
@@ -205,72 +203,83 @@ static long update_list(const struct mmu_target *t, guest_ptr_t list, uint32_t c
 			uint32_t *done)
 {
 	struct mmu_update u[CHUNK];
-	struct locked_l1 l = { NULL, 0, 0 };
-	uint32_t first = 0, have = 0, i;
+	struct locked_l1 l = { NO_L1, 0 };
+	uint32_t i = 0;
 	long rc = 0;
 
-	for (i = 0; i < count; i++) {
-		if (unlikely(current->pv.old_table) || (i && preempt_needed())) {
+	while (i < count && !rc) {
+		uint32_t n = MIN(count - i, (uint32_t)CHUNK), k;
+
+		if (i && preempt_needed()) {
 			rc = -XEN_ERESTART;
 			break;
 		}
-		if (i == have) {
-			uint32_t n = MIN(count - i, (uint32_t)CHUNK);
-
-			/* The list may end in a page that is not there: then one by one. */
-			if (unlikely(copy_array_from_guest(u, list, i, n)) &&
-			    (n = 1, copy_array_from_guest(u, list, i, n))) {
-				rc = -XEN_EFAULT;
-				break;
-			}
-			first = i;
-			have = i + n;
-		}
-		rc = update_one(t, &l, &u[i - first]);
-		if (unlikely(rc))
+		/* The list may end in a page that is not there: then one by one. */
+		if (unlikely(copy_array_from_guest(u, list, i, n)) &&
+		    (n = 1, copy_array_from_guest(u, list, i, n))) {
+			rc = -XEN_EFAULT;
 			break;
+		}
+		for (k = 0; k < n; k++) {
+			rc = update_one(t, &l, &u[k]);
+			if (unlikely(rc))
+				break;
+		}
+		i += k;
 	}
 	unlock_l1(&l);
+	if (rc == ENOUGH)
+		rc = ++i < count ? -XEN_ERESTART : 0;
 	*done = i;
 	return rc;
 }
 
-long hc_mmu_update(unsigned long list, unsigned long count_arg, unsigned long pdone,
+static long updates_of(unsigned long foreign, guest_ptr_t list, uint32_t count, uint32_t *done)
+{
+	struct mmu_target t = { NULL, NULL };
+	long rc = find_target(&t, (uint32_t)foreign);
+
+	if (!rc)
+		rc = update_list(&t, list, count, done);
+	put_target(&t);
+	return rc;
+}
+
+/*
+ * One request for an entry of an own L1 table, which is what kernels make at each page fault. False: something else, nothing is
+ * done yet and the request will be read anew.
+ */
+static bool update_single(unsigned long at, long *rc)
+{
+	struct domain *d = current->domain;
+	struct mmu_update u;
+	int delta = 0;
+	uint64_t *e;
+	mfn_t m;
+
+	_Static_assert(sizeof(u) == 16, "two words");
+	if (unlikely(current->pv.old_table) || unlikely(!guest_range_ok(at, sizeof(u))) ||
+	    unlikely(get_guest_16_raw(&u, at)))
+		return false;
+	m = mfn(u.ptr >> PAGE_SHIFT);
+	if (unlikely((u.ptr & 7) != MMU_NORMAL_PT_UPDATE) || unlikely(!mfn_valid(m)) ||
+	    unlikely(!table_lock_l1(frame_of(m), d)))
+		return false;
+	e = (uint64_t *)mfn_to_virt(mfn(0)) + u.ptr / sizeof(*e);
+	*rc = l1_change(d, d, e, pte_read(e), u.val, STORE_PLAIN, &delta);
+	table_unlock(frame_of(m), delta);
+	return true;
+}
+
+long hc_mmu_update(unsigned long list, unsigned long count, unsigned long pdone,
 		   unsigned long foreign)
 {
-	uint32_t count = (uint32_t)count_arg, done = 0, i = 0;
-	struct mmu_target t = { NULL, NULL };
 	long rc;
 
-	if (unlikely(current->pv.old_table) && finish_old_table(current))
-		return hypercall_continue(__HYPERVISOR_mmu_update, 4, list, count_arg, pdone,
-					  foreign);
-	/* Only the release of an old table was left; the result waits in the last argument. */
-	if (unlikely(count == MMU_UPDATE_PREEMPTED) && !list)
-		return (int)foreign;
-	if (unlikely(count & MMU_UPDATE_PREEMPTED)) {
-		count &= ~MMU_UPDATE_PREEMPTED;
-		if (pdone)
-			(void)copy_from_guest(&done, guest_ptr(pdone), sizeof(done));
-	}
-	if (!guest_range_ok(list, (uint64_t)count * sizeof(struct mmu_update)))
-		return -XEN_EFAULT;
-	rc = find_target(&t, (uint32_t)foreign);
-	if (!rc) {
-		rc = update_list(&t, guest_ptr(list), count, &i);
-		report_done(pdone, done + i);
-	}
-	put_target(&t);
-	if (rc == -XEN_ERESTART)
-		return hypercall_continue(__HYPERVISOR_mmu_update, 4,
-					  list + i * sizeof(struct mmu_update),
-					  (unsigned long)((count - i) | MMU_UPDATE_PREEMPTED),
-					  pdone, foreign);
-	if (unlikely(current->pv.old_table))
-		return hypercall_continue(__HYPERVISOR_mmu_update, 4, 0UL,
-					  (unsigned long)MMU_UPDATE_PREEMPTED, 0UL,
-					  (unsigned long)rc);
-	return rc;
+	if (count == 1 && !pdone && foreign == DOMID_SELF && likely(update_single(list, &rc)))
+		return rc;
+	return mmu_batch(__HYPERVISOR_mmu_update, updates_of, sizeof(struct mmu_update), list,
+			 count, pdone, foreign);
 }
 
 /* ---- one mapping of the current address space */

@@ -10,6 +10,7 @@
 
 #include <hv/domain.h>
 #include <hv/heap.h>
+#include <hv/hypercall.h>
 #include <hv/mm.h>
 #include <hv/pgt.h>
 
@@ -27,6 +28,22 @@ static inline uint64_t *table_of(const struct frame *f)
 /* The domain that owns f, referenced; NULL when it is gone or f has none. */
 struct domain *frame_owner(const struct frame *f);
 
+/* One more use of a frame that is valid as type t, and one less that is not the last. False: nothing is done, go the long way. */
+static inline bool type_get_short(struct frame *f, enum frame_type t)
+{
+	uint64_t w = READ_ONCE(f->type);
+
+	return likely((w & (FT_MASK | FT_VALIDATED)) == (pgt_word(t) | FT_VALIDATED)) &&
+	       likely((w & FT_COUNT) && (w & FT_COUNT) < FT_COUNT) &&
+	       likely(cmpxchg(&f->type, w, w + 1) == w);
+}
+static inline bool type_put_short(struct frame *f)
+{
+	uint64_t w = READ_ONCE(f->type);
+
+	return likely((w & FT_COUNT) > 1) && likely(cmpxchg(&f->type, w, w - 1) == w);
+}
+
 /* frame_get_type() and frame_put_type() of FT_WRITABLE, short for the usual cases. */
 static inline int frame_get_writable(struct frame *f)
 {
@@ -43,11 +60,8 @@ static inline int frame_get_writable(struct frame *f)
 }
 static inline void frame_put_writable(struct frame *f)
 {
-	uint64_t w = READ_ONCE(f->type);
-
-	if (likely((w & FT_COUNT) > 1 && cmpxchg(&f->type, w, w - 1) == w))
-		return;
-	frame_put_type(f);
+	if (!type_put_short(f))
+		frame_put_type(f);
 }
 
 /* frame_get_owned() and frame_put(), short. */
@@ -238,6 +252,51 @@ int vcpumask_to_cpus(const struct domain *d, uint64_t bitmap_va, cpumask_t *out)
 struct domain *get_pg_owner(domid_t id);
 void put_pg_owner(struct domain *d);
 
-#define MMU_UPDATE_PREEMPTED 0x80000000u
+/* ---- lists of requests: mmu_update, mmuext_op */
+/*
+ * Carry out requests of `list` in order for the domains that `foreign` names; *done of them are done, or it is left alone when
+ * the domains were refused. 0 or -XEN_E*.
+ */
+typedef long (*mmu_batch_fn)(unsigned long foreign, guest_ptr_t list, uint32_t count,
+			     uint32_t *done);
+
+#define MMU_PREEMPTED 0x80000000u /* in the number of requests: *pdone counts those done before */
+
+/*
+ * The frame around such a list: progress, preemption, and the release of a big table that one of the requests left. pdone may be
+ * null; a bad pointer there is the guest's own loss.
+ */
+static inline long mmu_batch(unsigned long op, mmu_batch_fn fn, size_t size, unsigned long list,
+			     unsigned long count_arg, unsigned long pdone, unsigned long foreign)
+{
+	uint32_t count = (uint32_t)count_arg, before = 0, done = UINT32_MAX;
+	long rc;
+
+	if (unlikely(current->pv.old_table) && finish_old_table(current))
+		return hypercall_continue(op, 4, list, count_arg, pdone, foreign);
+	/* Only the release of an old table was left; the result waits in the last argument. */
+	if (unlikely(count == MMU_PREEMPTED) && !list)
+		return (int)foreign;
+	if (unlikely(count & MMU_PREEMPTED)) {
+		count &= ~MMU_PREEMPTED;
+		if (pdone)
+			(void)copy_from_guest(&before, guest_ptr(pdone), sizeof(before));
+	}
+	if (!guest_range_ok(list, count * size))
+		return -XEN_EFAULT;
+	rc = fn(foreign, guest_ptr(list), count, &done);
+	if (pdone && done != UINT32_MAX) {
+		before += done;
+		(void)copy_to_guest(guest_ptr(pdone), &before, sizeof(before));
+	}
+	if (rc == -XEN_ERESTART)
+		return hypercall_continue(op, 4, list + done * size,
+					  (unsigned long)((count - done) | MMU_PREEMPTED), pdone,
+					  foreign);
+	if (unlikely(current->pv.old_table))
+		return hypercall_continue(op, 4, 0UL, (unsigned long)MMU_PREEMPTED, 0UL,
+					  (unsigned long)rc);
+	return rc;
+}
 
 #endif
