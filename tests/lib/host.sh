@@ -15,6 +15,7 @@
 : "${DOM0_VCPUS:=$SMP}" "${NIC:=none}" "${T:=170}" "${QSLOT:=}" "${HV_ARGS:=}" "${DOM0_ARGS:=}"
 host_tmp=
 host_pid=
+host_follower=
 
 # QEMU before 10 checks far returns of ring 3 with supervisor rights, so PV guests cannot live with SMAP there.
 host_cpu() {
@@ -34,6 +35,7 @@ host_cleanup() {
 		kill -TERM "$host_pid" 2>/dev/null
 		wait "$host_pid" 2>/dev/null
 		host_pid=
+		[ -z "$host_follower" ] || wait "$host_follower"
 	fi
 	[ -z "$host_tmp" ] || rm -rf "$host_tmp"
 	host_tmp=
@@ -110,8 +112,9 @@ host_run() {
 	$QSLOT timeout -k 5 "$T" "${host_qemu[@]}" -no-reboot -serial "file:$host_log" -monitor none "$@" \
 		</dev/null >"$host_log.qemu" 2>&1 &
 	host_pid=$!
-	tail -n +1 -f --pid=$host_pid "$host_log" 2>/dev/null | tr -d '\r' |
-		sed -un "s/^.*@@ \(PASS\|FAIL\|SKIP\) /\1 $host_name\//p" &
+	tail -n +1 -f -s 0.1 --pid=$host_pid "$host_log" 2>/dev/null |
+		sed -un "s/\r//g; s/^.*@@ \(PASS\|FAIL\|SKIP\) /\1 $host_name\//p" &
+	host_follower=$!
 	wait $host_pid
 	local rc=$?
 	host_pid=

@@ -84,12 +84,13 @@ host_state() {
 # Processes that make has left, number and command: what is in our name space, or carries our mark, but not in our group.
 group_of() { sed 's/^.*) //' "$1/stat" 2>/dev/null | cut -d' ' -f3; }
 processes() {
-	local d own
+	local d own cmd
 	own=$(group_of /proc/$$)
 	for d in /proc/[0-9]*; do
 		[ "$(group_of "$d")" != "$own" ] || continue
 		[ "$PV_INSIDE" = namespace ] || grep -qa "PV_CHILD=$PV_MARK" "$d/environ" 2>/dev/null || continue
-		[ ! -s "$d/cmdline" ] || echo "${d#/proc/} $(tr '\0' ' ' <"$d/cmdline" 2>/dev/null)"
+		cmd=$({ tr '\0' ' ' <"$d/cmdline"; } 2>/dev/null)
+		[ -z "$cmd" ] || echo "${d#/proc/} $cmd"
 	done
 }
 reached() { # LINE

@@ -132,6 +132,12 @@ void tlb_flush_mask(cpumask_t set)
 void tlb_flush_mask_va(cpumask_t set, uint64_t va)
 {
 }
+void tlb_flush_local(void)
+{
+}
+void tlb_flush_local_va(uint64_t va)
+{
+}
 void tlb_write_cr3(uint64_t cr3)
 {
 	/* A CPU may load nothing but a valid L4. */
@@ -168,6 +174,11 @@ uint64_t copy_from_guest_raw(void *dst, uint64_t va, uint64_t bytes)
 {
 	memcpy(dst, (void *)va, bytes);
 	return 0;
+}
+bool get_guest_16_raw(void *dst, uint64_t va)
+{
+	memcpy(dst, (void *)va, 16);
+	return false;
 }
 uint64_t copy_to_guest_raw(uint64_t va, const void *src, uint64_t bytes)
 {
