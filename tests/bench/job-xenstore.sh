@@ -12,7 +12,7 @@ theirs() {
 	oxenstored) /job/bin/oxenstored --no-fork >/tmp/theirs.log 2>&1 & ;;
 	*) /job/bin/xenstored --no-fork >/tmp/theirs.log 2>&1 & ;;
 	esac
-	wait_for 20 xenstore-exists /
+	wait_for 20 timeout 2 xenstore-read /tool || { cat /tmp/theirs.log; return 1; }
 }
 ours() {
 	xenstored --foreground --no-domains --rundir /run/ours >/tmp/ours.log 2>&1 &
@@ -22,7 +22,7 @@ measure() {
 	# shellcheck disable=SC2046 # words
 	/job/xenstore $(echo "$BENCH_XS" | tr , ' ') ours=/run/ours/socket "$STORE=/run/xenstored/socket" >/dev/console
 }
-step "Debian's $STORE" theirs
+step "Debian's $STORE" theirs || finish
 step "ours" ours
 step "measured" measure
 cat /tmp/theirs.log

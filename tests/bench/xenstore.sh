@@ -5,7 +5,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 : "${XS_ON:=xenstored oxenstored}" "${BENCH_XS:=-r,5,-t,0.5,-n,100000}"
-export HV=xen SMP=1 MEM=1G DOM0_MEM=768M T=${T:-900} CPU=${CPU:-max,-smap,-smep,-xsave}
+export HV=xen SMP=1 MEM=1G DOM0_MEM=768M T=${T:-1500} CPU=${CPU:-max,-smap,-smep,-xsave}
 . tests/lib/host.sh
 host_trap
 files=

@@ -112,7 +112,9 @@ static int do_directory(struct req *r)
 
 	if (err)
 		return err;
-	kept = n->nchild > FEW_NAMES ? xs_node_names(n, sizeof(names)) : NULL;
+	if (xs_node_names_len(n) > sizeof(names))
+		return E2BIG;
+	kept = n->nchild > FEW_NAMES ? xs_node_names(n) : NULL;
 	if (kept) {
 		reply(r, kept->d, kept->len, NULL, 0);
 		return 0;
@@ -120,8 +122,6 @@ static int do_directory(struct req *r)
 	for (i = 0; i < n->nchild; i++) {
 		const struct xs_node *c = n->child[i];
 
-		if (len + c->name_len + 1u > sizeof(names))
-			return E2BIG;
 		memcpy(names + len, c->name, c->name_len + 1u);
 		len += c->name_len + 1u;
 	}

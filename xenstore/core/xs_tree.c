@@ -113,6 +113,7 @@ static void blob_put(struct xs_blob *b)
 /* What the child pointer of a node with children points into. There is room for the next power of two. */
 struct kids {
 	struct xs_blob *names; /* all names, packed; NULL until asked for */
+	size_t len; /* bytes of all names with their NULs */
 	struct xs_node *child[];
 };
 
@@ -128,8 +129,10 @@ static struct xs_node **kids_resize(struct xs_node **child, uint32_t cap)
 
 	if (!k)
 		return NULL;
-	if (!child)
+	if (!child) {
 		k->names = NULL;
+		k->len = 0;
+	}
 	return k->child;
 }
 
@@ -150,18 +153,20 @@ static void kids_free(struct xs_node *dir)
 	dir->child = NULL;
 }
 
-const struct xs_blob *xs_node_names(struct xs_node *n, size_t max)
+size_t xs_node_names_len(const struct xs_node *n)
+{
+	return n->nchild ? kids_of(n->child)->len : 0;
+}
+
+const struct xs_blob *xs_node_names(struct xs_node *n)
 {
 	struct kids *k = kids_of(n->child);
-	size_t len = 0;
 	uint32_t i;
 	char *p;
 
-	if (!n->nchild || k->names)
-		return n->nchild ? k->names : NULL;
-	for (i = 0; i < n->nchild; i++)
-		len += n->child[i]->name_len + 1u;
-	k->names = len <= max ? blob_alloc(len) : NULL;
+	if (k->names)
+		return k->names;
+	k->names = blob_alloc(k->len);
 	if (!k->names)
 		return NULL;
 	for (p = k->names->d, i = 0; i < n->nchild; p += n->child[i]->name_len + 1u, i++)
@@ -281,6 +286,7 @@ static struct xs_node *node_copy(const struct xs_node *o)
 		memcpy(n->child, o->child, o->nchild * sizeof(*n->child));
 		for (i = 0; i < o->nchild; i++)
 			n->child[i]->ref++;
+		kids_of(n->child)->len = xs_node_names_len(o);
 		n->nchild = o->nchild;
 	}
 	n->value = o->value;
@@ -381,6 +387,7 @@ static bool insert_child(struct xs_node *dir, uint32_t pos, struct xs_node *n)
 	kids_changed(dir);
 	memmove(&dir->child[pos + 1], &dir->child[pos], (dir->nchild - pos) * sizeof(*dir->child));
 	dir->child[pos] = n;
+	kids_of(dir->child)->len += n->name_len + 1u;
 	dir->nchild++;
 	return true;
 }
@@ -390,6 +397,7 @@ static void remove_child(struct xs_node *dir, uint32_t pos)
 	struct xs_node **a;
 
 	kids_changed(dir);
+	kids_of(dir->child)->len -= dir->child[pos]->name_len + 1u;
 	dir->nchild--;
 	memmove(&dir->child[pos], &dir->child[pos + 1], (dir->nchild - pos) * sizeof(*dir->child));
 	if (!dir->nchild) {
@@ -665,6 +673,7 @@ void xs_tree_free(struct xs_tree *t)
 static const char *check_node(const struct xs_node *n, struct xs_acct *a, uint64_t *nodes)
 {
 	const char *bad;
+	size_t names = 0;
 	uint32_t i;
 
 	++*nodes;
@@ -684,11 +693,13 @@ static const char *check_node(const struct xs_node *n, struct xs_acct *a, uint64
 			return "a child has a bad name";
 		if (i && name_cmp(n->child[i - 1], c->name, c->name_len) >= 0)
 			return "children are out of order";
+		names += c->name_len + 1u;
 		bad = check_node(c, a, nodes);
 		if (bad)
 			return bad;
 	}
-	return NULL;
+	return names == xs_node_names_len(n) ? NULL
+					     : "the length of the names of children is wrong";
 }
 
 const char *xs_tree_check(const struct xs_tree *t, uint64_t *nodes)

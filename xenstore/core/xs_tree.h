@@ -72,11 +72,10 @@ void xs_node_put(struct xs_node *n);
 /* Child by name, or NULL. */
 struct xs_node *xs_node_child(const struct xs_node *n, const char *name, size_t len);
 
-/*
- * The names of the children, each with its NUL, as one blob, which is kept until they change; at most max bytes. Borrowed.
- * NULL when there are no children, when that is too long, or when out of memory.
- */
-const struct xs_blob *xs_node_names(struct xs_node *n, size_t max);
+/* Bytes of the names of all children, each with its NUL. */
+size_t xs_node_names_len(const struct xs_node *n);
+/* Those of a node with children, as one blob, which is kept until they change. Borrowed. NULL when out of memory. */
+const struct xs_blob *xs_node_names(struct xs_node *n);
 
 /* Bytes that a node costs its owner. */
 size_t xs_node_bytes(const struct xs_node *n);
