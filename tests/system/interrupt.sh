@@ -41,8 +41,8 @@ points() {
 	cat <<'END'
 deps | .deps | | 0.1
 compile | host hv paravane.elf | ^  HV | 0.5
-fetch | cache/linux-image-amd64 cache/debs/linux-image-amd64.fetched | ^fetch: | 0.7
-unpack | cache/linux-image-amd64 | ^  FETCH | 0.7
+fetch | dom0/initrd.img cache/linux-image-amd64 cache/debs/linux-image-amd64.fetched | ^fetch: | 0.7
+unpack | dom0/initrd.img cache/linux-image-amd64 | ^  FETCH | 0.7
 debstrap | cache/bookworm-base.tar debian/root.img | ^mkroot: making | 6
 root | debian/root.img | ^  ROOT | 1
 initrd | dom0/initrd.img | ^  INITRD | 0.3
