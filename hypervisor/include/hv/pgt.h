@@ -97,6 +97,22 @@ static inline bool pgt_eight_empty(const uint64_t *e)
 {
 	return !((e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]) & PTE_P);
 }
+/*
+ * Tables are sparse: the first slot from i on (a multiple of 8) whose group of eight holds a present entry, 512 when there is none;
+ * and the end of the last such group up to i, 0 when there is none.
+ */
+static inline unsigned int pgt_skip_up(const uint64_t *table, unsigned int i)
+{
+	while (i < 512 && pgt_eight_empty(table + i))
+		i += 8;
+	return i;
+}
+static inline unsigned int pgt_skip_down(const uint64_t *table, unsigned int i)
+{
+	while (i && pgt_eight_empty(table + i - 8))
+		i -= 8;
+	return i;
+}
 
 /* ---- the upper half of a table's type word: present entries, slots done, error */
 #define PGT_PRESENT_ONE BIT(32)

@@ -244,12 +244,11 @@ int table_validate(struct frame *f, uint64_t w, unsigned int *present, uint64_t 
 	if (level == 1)
 		rc = validate_l1(d, table, &i, &n);
 	for (; level > 1 && i < 512; i++) {
-		uint64_t e = pte_read(&table[i]);
+		uint64_t e;
 
-		if (!(i & 7) && pgt_eight_empty(&table[i])) {
-			i += 7;
-			continue;
-		}
+		if (!(i & 7) && (i = pgt_skip_up(table, i)) == 512)
+			break;
+		e = pte_read(&table[i]);
 		if (!(e & PTE_P) || pgt_hv_slot(level, i))
 			continue;
 		if (i > pgt_done(w) && !current->is_idle && preempt_needed())
@@ -320,10 +319,8 @@ int table_release(struct frame *f, uint64_t w, bool preempt, uint64_t *partial)
 	while (n && i && !rc) {
 		uint64_t e;
 
-		if (!(i & 7) && pgt_eight_empty(&table[i - 8])) {
-			i -= 8;
-			continue;
-		}
+		if (!(i & 7) && !(i = pgt_skip_down(table, i)))
+			break;
 		i--;
 		e = pte_read(&table[i]);
 		if (!(e & PTE_P) || pgt_hv_slot(level, i))
