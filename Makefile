@@ -26,7 +26,7 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 .DEFAULT_GOAL := all
 include rules.mk
 # A folder of tests may bring its own rules (same variables, paths from the top).
-include $(wildcard tests/guest/rules.mk tests/interop/rules.mk tests/bench/rules.mk tests/fuzz/rules.mk)
+include $(wildcard tests/guest/rules.mk tests/interop/rules.mk tests/bench/rules.mk tests/fuzz/rules.mk tests/mm/rules.mk)
 include toolstack/dom0/rules.mk
 include packaging/rules.mk
 include guest-patches/rules.mk

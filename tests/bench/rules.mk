@@ -13,3 +13,11 @@ bench: $(BENCH_PROGRAMS)
 bench-xenstore: all dom0 xen guest-image $(B)/bench/xenstore
 	@tests/bench/xenstore.sh
 .PHONY: bench-xenstore
+
+# ---- the guest kernel with and without our series
+$(B)/bench/wall.img: tests/bench/mkwall tests/bench/wall.mk | $(DEPS_STAMP)
+	$(call say,WALL,$@)
+	$(Q)$< $@
+bench-guest-kernel: all dom0 xen guest-image guest-kernel $(BENCH_PROGRAMS) $(B)/bench/ptwork $(B)/bench/wall.img
+	@tests/bench/guest-kernel.sh
+.PHONY: bench-guest-kernel

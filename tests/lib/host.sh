@@ -7,6 +7,7 @@
 #   SMP=n MEM=2G          the machine                    DOM0_MEM=512M DOM0_VCPUS=n
 #   HV_ARGS DOM0_ARGS     more words for either          NIC=none|user
 #   GUEST_KERNEL=|cloud   kernel put at /guests          DISK=file (raw, never written; default the guest's root)
+#   KERNEL=file           kernel of dom0 and of the guest at /guests, instead of Debian's
 #   JOB_ENV="NAME=value..." put at /job/env for the job to read
 #   T=seconds             the longest a run may take     QSLOT=command to put before QEMU
 # Nothing on the host changes: no interface, no mount; temporary files are under build/ and go away.
@@ -58,11 +59,13 @@ host_prepare() {
 	case $HV in
 	paravane) host_image=build/paravane.elf ;;
 	xen) host_image=build/cache/xen-4.17.elf ;;
-	native) host_image=build/dom0/vmlinuz ;;
+	native) host_image=${KERNEL:-build/dom0/vmlinuz} ;;
 	*) host_die "HV=$HV: no such hypervisor; HV=paravane, HV=xen, or HV=native for none" ;;
 	esac
 	local f k=${GUEST_KERNEL:+-$GUEST_KERNEL}
-	for f in "$host_image" build/dom0/vmlinuz build/dom0/initrd.img "build/debian/vmlinuz$k" build/debian/root.img; do
+	local guest_kernel=${KERNEL:-build/debian/vmlinuz$k}
+	host_kernel=${KERNEL:-build/dom0/vmlinuz}
+	for f in "$host_image" "$host_kernel" build/dom0/initrd.img "$guest_kernel" build/debian/root.img; do
 		[ -s "$f" ] || host_die "$f is missing; run 'make all dom0 guest-image xen'"
 	done
 	mkdir -p build/tmp build/logs
@@ -74,7 +77,7 @@ host_prepare() {
 	mkdir -p "$host_tmp/root/job" "$host_tmp/root/guests"
 	[ $# = 0 ] || cp -r "$@" "$host_tmp/root/job/"
 	printf '%s\n' HV="$HV" SMP="$SMP" DOM0_VCPUS="$DOM0_VCPUS" ${JOB_ENV:-} >"$host_tmp/root/job/env"
-	cp "build/debian/vmlinuz$k" "$host_tmp/root/guests/vmlinuz"
+	cp "$guest_kernel" "$host_tmp/root/guests/vmlinuz"
 	cp "build/debian/initrd$k.img" "$host_tmp/root/guests/initrd.img"
 	(cd "$host_tmp/root" && find . -mindepth 1 | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet) >"$host_tmp/extra.cpio"
 	# shellcheck disable=SC2086 # EXTRA_CPIO is a list
@@ -93,7 +96,7 @@ host_command() {
 	if [ "$HV" = native ]; then
 		host_qemu+=(-append "console=ttyS0 quiet $DOM0_ARGS" -initrd "$host_tmp/initrd")
 	else
-		host_qemu+=(-append "$hv_args" -initrd "build/dom0/vmlinuz console=hvc0 quiet $DOM0_ARGS,$host_tmp/initrd")
+		host_qemu+=(-append "$hv_args" -initrd "$host_kernel console=hvc0 quiet $DOM0_ARGS,$host_tmp/initrd")
 	fi
 	case $NIC in
 	none) host_qemu+=(-nic none) ;;
