@@ -39,14 +39,15 @@ all: $(ALL_TARGETS)
 help:
 	@echo 'make               the hypervisor and all programs, into build/'
 	@echo 'make run           boot a host in QEMU with a guest on disk and network; HV=xen uses real Xen instead'
-	@echo 'make check         every test: style, unit, fuzz, guest, system, interop'
-	@echo 'make check-style | check-unit | check-guest | check-system | check-interop | check-fuzz'
+	@echo 'make check         every test: style, unit, fuzz, guest, system, interop, mm'
+	@echo 'make check-style | check-unit | check-guest | check-system | check-interop | check-fuzz | check-mm'
 	@echo 'make dom0          the appliance: build/dom0/vmlinuz and build/dom0/initrd.img'
 	@echo 'make guest-image   a Debian guest: build/debian/{vmlinuz,initrd.img,root.img}'
 	@echo 'make guest-kernel  Linux with our patches and without: build/guest-kernel/{patched,unpatched}/vmlinuz; also -debug, -deb'
 	@echo 'make grub          GRUB and OVMF for the boot test, below build/cache, host untouched'
 	@echo 'make qemu10        QEMU 10 from Debian backports below build/qemu10, host untouched'
 	@echo 'make bench         tables of instructions and of wall time against native Linux and real Xen'
+	@echo 'make bench-guest-kernel  the guest kernel with and without our patches; check-guest-kernel, stress-guest-kernel test both'
 	@echo 'make bench-xenstore  our xenstored beside the two of Debian, on real Xen'
 	@echo 'make deps          install what is missing from Debian (the other targets call it)'
 	@echo 'make install       programs, manual pages, services, build/paravane.elf (PREFIX= DESTDIR=); make uninstall'
@@ -69,7 +70,7 @@ check-guest check-interop check-fuzz: all
 check-system: all dom0 guest-image xen grub qemu10
 	@tools/check system
 check: all unit dom0 guest-image xen grub qemu10
-	@tools/check $(if $(GROUPS),$(GROUPS),style unit fuzz guest system interop)
+	@tools/check $(if $(GROUPS),$(GROUPS),style unit fuzz guest system interop mm)
 
 run: $(if $(filter xen,$(HV)),xen,$(B)/paravane.elf) dom0 guest-image
 	@tests/system/run.sh

@@ -3,6 +3,8 @@
 /*
  * Half of the memory is private, half shared. Every word of a page tells its page and how often it was written. Now and then
  * a process forks a child that checks everything too. With the word swap, reading pages back must have happened.
+ *
+ * Seen failing: with a hypervisor whose emulated read-modify-write instructions on page tables drop the dirty bit (swap).
  */
 #include <fcntl.h>
 #include <sys/resource.h>
