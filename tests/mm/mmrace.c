@@ -7,7 +7,9 @@
  * Nothing stored may be lost: a writer finds in its page what it stored last.
  *
  * Seen failing with 2 processors and a hypervisor that flushes no other processor for MMUEXT_INVLPG_MULTI and TLB_FLUSH_MULTI:
- * munmap, readonly, noaccess, remap, move, dontneed, softdirty.
+ * munmap, readonly, noaccess, remap, move, dontneed, softdirty. lazyfree with one whose emulated read-modify-write instructions
+ * drop the dirty bit. fork and file were not seen failing: new tables of a fork flush by themselves, and stale entries live only
+ * until the next system call or tick.
  */
 #include <errno.h>
 #include <fcntl.h>
