@@ -6,7 +6,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 : "${MM_ON:=paravane}" "${SMP:=2}" "${MEM:=1G}" "${DOM0_MEM:=384M}" "${T:=400}"
-: "${JOB_ENV:=ON=guest MEMORY=112 RACE=1 STRESS=4 HOLD=2 SEEDS=2 OPS=300}"
+: "${JOB_ENV:=ON=guest RACE=1 STRESS=4 HOLD=2 SEEDS=2 OPS=300}"
 . tests/lib/host.sh
 host_trap
 mkdir -p build/mm
