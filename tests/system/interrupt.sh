@@ -27,7 +27,7 @@ work=$(mktemp -d "$PWD/build/tmp/interrupt.XXXXXX")
 tree=$work/tree
 job=
 cleanup() {
-	[ -z "$job" ] || kill -KILL -- "-$job" 2>/dev/null
+	[ -z "$job" ] || { kill -TERM "$job" && ends 20; } || kill -KILL -- "-$job"
 	[ "$PV_INSIDE" = host ] || umount -q "$tree"/build/* /tmp /var/tmp 2>/dev/null
 	rm -rf "$work"
 }
