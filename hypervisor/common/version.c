@@ -54,6 +54,8 @@ static long features(guest_ptr_t arg)
 			    BIT(XENFEAT_pae_pgdir_above_4gb);
 		if (d->is_hardware)
 			fi.submap |= BIT(XENFEAT_dom0);
+	} else if (fi.submap_idx == PARAVANE_FEATURES) {
+		fi.submap = BIT(PARAVANE_FEAT_pte_range);
 	} else if (fi.submap_idx >= XENFEAT_NR_SUBMAPS) {
 		return -XEN_EINVAL;
 	}

@@ -11,6 +11,7 @@
 
 #include <hv/lib.h>
 #include <hv/guest_access.h>
+#include <hv/paravane.h>
 #include <xen/xen.h>
 #include <xen/event_channel.h>
 #include <xen/sched.h>

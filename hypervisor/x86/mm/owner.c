@@ -116,4 +116,5 @@ __init void mm_init(void)
 	}
 	own_m2p();
 	keyhandler_register('V', check_key, "check all frames and page tables");
+	keyhandler_register('P', pt_count_dump, "changes of page tables, counted");
 }

@@ -225,6 +225,7 @@ bool ptwr_fault(struct vcpu *v, uint64_t addr, struct cpu_user_regs *regs)
 	rc = carry_out(d, slot, (unsigned int)(addr & 7) * 8, &r, in, src, regs->rax, &delta);
 	table_unlock(f, delta);
 	if (likely(!rc)) {
+		v->pv.pt_count.trapped++;
 		finish(regs, in, &r);
 		return true;
 	}

@@ -230,6 +230,7 @@ static long update_list(const struct mmu_target *t, guest_ptr_t list, uint32_t c
 	unlock_l1(&l);
 	if (rc == ENOUGH)
 		rc = ++i < count ? -XEN_ERESTART : 0;
+	current->pv.pt_count.updates += i;
 	*done = i;
 	return rc;
 }
@@ -268,6 +269,7 @@ static bool update_single(unsigned long at, long *rc)
 	e = (uint64_t *)mfn_to_virt(mfn(0)) + u.ptr / sizeof(*e);
 	*rc = l1_change(d, d, e, pte_read(e), u.val, STORE_PLAIN, &delta);
 	table_unlock(frame_of(m), delta);
+	current->pv.pt_count.updates++;
 	return true;
 }
 

@@ -247,6 +247,9 @@ int finish_old_table(struct vcpu *v);
 /* CPUs to flush for a bitmap of v's domain's vcpus in guest memory. 0 or -XEN_EFAULT. */
 int vcpumask_to_cpus(const struct domain *d, uint64_t bitmap_va, cpumask_t *out);
 
+/* ---- range.c */
+void pt_count_dump(void);
+
 /* ---- owner.c: the domains that a hypercall names */
 /* DOMID_IO, DOMID_XEN, DOMID_SELF, or another domain, referenced; NULL: none such. */
 struct domain *get_pg_owner(domid_t id);

@@ -36,6 +36,13 @@ struct insn_cache {
 	struct ptwr_insn insn; /* len 0: none */
 };
 
+/* Changes of page-table entries by the vcpu, for debug key 'P'. */
+struct pt_count {
+	uint64_t trapped; /* writes that faulted */
+	uint64_t updates; /* requests of mmu_update */
+	uint64_t range_calls, range_entries; /* pte_range */
+};
+
 #define VGCF_I387_VALID_BIT 0
 struct pv_vcpu {
 	/* hot: entry.S by offset */
@@ -71,6 +78,7 @@ struct pv_vcpu {
 	unsigned int iobmp_limit;
 	uint32_t tsc_aux;
 	struct pt_cache pt_cache;
+	struct pt_count pt_count;
 	struct insn_cache insn_cache[INSN_CACHE];
 	struct frame
 		*old_table; /* table it dropped whose release was preempted; a reference is held */
