@@ -40,7 +40,7 @@ help:
 	@echo 'make               the hypervisor and all programs, into build/'
 	@echo 'make run           boot a host in QEMU with a guest on disk and network; HV=xen uses real Xen instead'
 	@echo 'make check         every test: style, unit, fuzz, guest, system, interop'
-	@echo 'make check-style | check-unit | check-guest | check-system | check-interop | check-fuzz | check-mm'
+	@echo 'make check-style | check-unit | check-guest | check-system | check-interop | check-fuzz | check-mm | check-patches'
 	@echo 'make dom0          the appliance: build/dom0/vmlinuz and build/dom0/initrd.img'
 	@echo 'make guest-image   a Debian guest: build/debian/{vmlinuz,initrd.img,root.img}'
 	@echo 'make guest-kernel  Linux with our patches and without: build/guest-kernel/{patched,unpatched}/vmlinuz; also -debug, -deb'
@@ -70,7 +70,7 @@ check-guest check-interop check-fuzz: all
 check-system: all dom0 guest-image xen grub qemu10
 	@tools/check system
 check: all unit dom0 guest-image xen grub qemu10
-	@tools/check $(if $(GROUPS),$(GROUPS),style unit fuzz guest system interop)
+	@tools/check $(if $(GROUPS),$(GROUPS),style unit fuzz patches guest system interop)
 
 run: $(if $(filter xen,$(HV)),xen,$(B)/paravane.elf) dom0 guest-image
 	@tests/system/run.sh
