@@ -9,7 +9,7 @@ GUEST_LIB_O := $(patsubst tests/guest/lib/%,$(B)/guest/lib/%.o,$(filter-out %/no
 guest_lds = $(or $(wildcard tests/guest/$(1).lds),tests/guest/lib/guest.lds)
 guest_notes = $(if $(wildcard tests/guest/$(1).S),$(B)/guest/$(1).S.o,$(B)/guest/lib/notes.S.o)
 
-GUEST_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pic -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
+GUEST_CFLAGS := -std=gnu11 -O2 -g -Ihypervisor/include -ffreestanding -fno-pic -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
 	-fno-strict-aliasing -fno-common -fno-asynchronous-unwind-tables -fno-stack-protector \
 	-fcf-protection=none -fno-builtin -Itests/guest/lib $(XENDEFS) $(WARN)
 

@@ -6,7 +6,7 @@
 #ifndef HV_PARAVANE_H
 #define HV_PARAVANE_H
 
-#include <hv/types.h>
+#include <stdint.h>
 #include <xen/xen.h>
 
 #define PARAVANE_FEATURES	0x50560000u /* xen_feature_info.submap_idx */

@@ -41,7 +41,7 @@ static inline long change_entries(struct domain *d, struct range *r, int *delta)
 	return 0;
 }
 
-/* The same for memory that is no table. */
+/* The same for memory that is no table, so the CPU sets no bits in it. */
 static long change_data(struct domain *d, struct frame *f, struct range *r)
 {
 	long rc = -XEN_EINVAL;
@@ -52,13 +52,10 @@ static long change_data(struct domain *d, struct frame *f, struct range *r)
 		for (; r->count; r->slot++, r->count--) {
 			uint64_t e = pte_read(r->slot);
 
-			while (!(r->keep | r->set) || (e & PTE_P)) {
-				uint64_t seen = cmpxchg(r->slot, e, (e & r->keep) | r->set);
-
-				if (seen == e)
-					break;
-				e = seen;
-			}
+			if (!(r->keep | r->set))
+				WRITE_ONCE(*r->slot, 0);
+			else if (e & PTE_P)
+				WRITE_ONCE(*r->slot, (e & r->keep) | r->set);
 		}
 		frame_put_writable(f);
 		rc = 0;
