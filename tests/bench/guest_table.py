@@ -33,12 +33,12 @@ SYSTEMS = [("native", "bench-{}-native.log", None), ("Xen dom0", "xen-bench-{}.l
 
 
 def exceeded(system, name, before, after):
-    """What the row should have been, or None when it is."""
+    """What the row should have been, or None when it is. before: None when only the patched kernel was measured."""
     if system == "native":
         if before and abs(after / before - 1) > NATIVE_CHANGE and abs(after - before) > 2:
             return f"within {NATIVE_CHANGE:.0%}"
         return None
-    if name in SHARES and system.startswith("Xen") and after > SHARES[name] * before:
+    if name in SHARES and system.startswith("Xen") and before and after > SHARES[name] * before:
         return f"{SHARES[name]}x"
     if name in LIMITS:
         most = LIMITS[name][system.startswith("Paravane")]
@@ -56,21 +56,23 @@ def instructions(logs):
             except FileNotFoundError:
                 pair.append({})
         tables.append((system, pair))
-    over = []
+    over, measured = [], 0
     print(f"{'instructions, unpatched -> patched':<34}" + "".join(f"{s:>24}" for s, _ in tables))
     for name in ROWS:
         cells = ""
         for system, (before, after) in tables:
             b, a = before.get(name), after.get(name)
             cell = f"{show(b)} -> {show(a)}"
-            if a is not None and b is not None:
+            if a is not None:
+                measured += 1
                 limit = exceeded(system, name, b, a)
                 if limit:
                     over.append(f"{name}, {system}: {show(b)} -> {show(a)}, limit {limit}")
-                cell += f" {a / b if b else 0:.2f}" + ("!" if limit else " ")
+                cell += f" {a / b:.2f}" if b else ""
+                cell += "!" if limit else " "
             cells += f"{cell:>24}"
         print(f"{name:<34}{cells}")
-    print("over the limit (!): " + ("; ".join(over) if over else "none"))
+    print("over the limit (!): " + ("; ".join(over) or ("none" if measured else "nothing was measured")))
 
 
 def clock(logs):
