@@ -7,6 +7,7 @@
  * The domain is found by its uuid, which is chosen before the hypervisor is asked, so there is no moment at which
  * nobody knows of it. Domains that were there before are left alone: one that was renamed may have the same uuid.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -39,6 +40,7 @@ int ts_guard_start(struct ts *ts, const char *name, struct ts_domain *d)
 {
 	xen_domctl_getdomaininfo_t *before = calloc(MAX_DOMAINS, sizeof(*before));
 	int n = before ? ts_domain_list(ts, 1, before, MAX_DOMAINS) : -1;
+	ssize_t got;
 	int fd[2];
 	char c;
 
@@ -51,7 +53,10 @@ int ts_guard_start(struct ts *ts, const char *name, struct ts_domain *d)
 		/* Not of the creator's group: what ends that one must not end the guard. */
 		setsid();
 		close(fd[1]);
-		if (read(fd[0], &c, 1) != 1)
+		do
+			got = read(fd[0], &c, 1);
+		while (got < 0 && errno == EINTR);
+		if (got == 0)
 			undo(d->uuid, before, n);
 		_exit(0);
 	}
