@@ -3,16 +3,43 @@
 #include <hv/string.h>
 #include <stdint.h>
 
-/* "rep movsb" and "rep stosb" are fast on every CPU of the last ten years and need no alignment cases. */
+/* Parts of memory that need not be aligned and may hold anything. */
+typedef uint16_t any16 __attribute__((may_alias, aligned(1)));
+typedef uint32_t any32 __attribute__((may_alias, aligned(1)));
+typedef uint64_t any64 __attribute__((may_alias, aligned(1)));
+
+/* The first and the last bytes of a short piece, which may overlap: all is read before anything is written. */
+#define MOVE_ENDS(type, d, s, n)                                                      \
+	do {                                                                          \
+		type first_ = *(const type *)(s);                                     \
+		type last_ = *(const type *)((const char *)(s) + (n) - sizeof(type)); \
+		*(type *)(d) = first_;                                                \
+		*(type *)((char *)(d) + (n) - sizeof(type)) = last_;                  \
+	} while (0)
+
+/*
+ * Short pieces (most of what unpacking a kernel copies) without any loop; others by words, the last, incomplete one with
+ * its neighbours. Right also for regions that overlap with dst below src.
+ */
 void *memcpy(void *dst, const void *src, size_t n)
 {
 	void *d = dst;
 
-	if (!((uintptr_t)dst & 7) && !(n & 7)) {
+	if (n > 16) {
+		any64 *tail = (any64 *)((char *)dst + n - 8);
+		uint64_t last = *(const any64 *)((const char *)src + n - 8);
+
 		n /= 8;
 		asm volatile("rep movsq" : "+D"(d), "+S"(src), "+c"(n)::"memory");
-	} else {
-		asm volatile("rep movsb" : "+D"(d), "+S"(src), "+c"(n)::"memory");
+		*tail = last;
+	} else if (n >= 8) {
+		MOVE_ENDS(any64, dst, src, n);
+	} else if (n >= 4) {
+		MOVE_ENDS(any32, dst, src, n);
+	} else if (n >= 2) {
+		MOVE_ENDS(any16, dst, src, n);
+	} else if (n) {
+		*(char *)dst = *(const char *)src;
 	}
 	return dst;
 }
@@ -22,7 +49,7 @@ void *memmove(void *dst, const void *src, size_t n)
 	char *d = dst;
 	const char *s = src;
 
-	if (d <= s || d >= s + n)
+	if (n <= 16 || d <= s || d >= s + n)
 		return memcpy(dst, src, n);
 	while (n--)
 		((volatile char *)d)[n] = s[n];

@@ -60,8 +60,8 @@ static void alloc_frame_list(struct build *b)
 	b->d->max_pages = opt.dom0_mem_max ? (uint32_t)opt.dom0_mem_max : ~0u;
 }
 
-/* Frames for the pfns from n up to end. Large blocks first; the last ones page by page. */
-static void alloc_memory(struct build *b, uint64_t n, uint64_t end)
+/* Frames for the pfns from n up to end. Large blocks first; the last ones page by page. Flags as of heap_alloc(). */
+static void alloc_memory(struct build *b, uint64_t n, uint64_t end, unsigned int flags)
 {
 	unsigned int order = 10;
 
@@ -69,7 +69,7 @@ static void alloc_memory(struct build *b, uint64_t n, uint64_t end)
 		mfn_t m = MFN_NONE;
 
 		if (n + (1UL << order) <= end)
-			m = domain_alloc_pages(b->d, order, 0);
+			m = domain_alloc_pages(b->d, order, flags);
 		if (m.v == INVALID_MFN_VAL) {
 			if (!order)
 				hv_panic("dom0: memory ran out at page %lu of %lu\n", n,
@@ -319,8 +319,11 @@ void dom0_build(void)
 		hv_panic("dom0 with %lu MiB: %s; it needs %lu MiB\n", b.nr_pages >> 8, err,
 			 (need + 255) >> 8);
 	alloc_frame_list(&b);
-	/* First what is filled now; the rest when the sources' own memory is free again. */
-	alloc_memory(&b, 0, b.l.used_pages);
+	/*
+	 * First what is filled now; the rest when the sources' own memory is free again. That is not cleared: nobody but
+	 * the loader and domain 0's own kernel had it before.
+	 */
+	alloc_memory(&b, 0, b.l.used_pages, 0);
 	load_kernel(&b);
 	if (rd)
 		load_ramdisk(&b, rd);
@@ -328,7 +331,7 @@ void dom0_build(void)
 		hv_free_pages(image, order);
 	for (unsigned int i = 0; i < boot_info.nr_modules; i++)
 		boot_module_free(i);
-	alloc_memory(&b, b.l.used_pages, b.nr_pages);
+	alloc_memory(&b, b.l.used_pages, b.nr_pages, HEAP_NO_SCRUB);
 	write_p2m(&b);
 	write_tables(&b);
 	write_start_info(&b);

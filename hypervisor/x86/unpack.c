@@ -14,6 +14,7 @@
 #include <hv/heap.h>
 #include <hv/lib.h>
 #include <hv/lock.h>
+#include <hv/mm.h>
 #include <hv/x86/cpu.h>
 #include <hv/x86/unpack.h>
 
@@ -33,6 +34,14 @@ struct block {
 	uint64_t order, pad[7];
 };
 
+/* Their contents are left as they are: clearing what is about to be written is a good part of the time. */
+static void *pages_alloc(unsigned int order)
+{
+	mfn_t m = heap_alloc(order, HEAP_CLAIMED | HEAP_NO_SCRUB);
+
+	return mfn_eq(m, MFN_NONE) ? NULL : mfn_to_virt(m);
+}
+
 static void *lib_alloc(void *opaque, size_t nmemb, size_t size)
 {
 	uint64_t bytes = (uint64_t)nmemb * size + sizeof(struct block);
@@ -41,7 +50,7 @@ static void *lib_alloc(void *opaque, size_t nmemb, size_t size)
 
 	if (size && bytes / size < nmemb)
 		return NULL;
-	b = hv_alloc_pages(order);
+	b = pages_alloc(order);
 	if (!b)
 		return NULL;
 	b->order = order;
@@ -77,7 +86,9 @@ void *malloc(size_t n)
 }
 void *calloc(size_t n, size_t size)
 {
-	return lib_alloc(NULL, n, size);
+	void *p = lib_alloc(NULL, n, size);
+
+	return p ? memset(p, 0, n * size) : NULL;
 }
 void free(void *p)
 {
@@ -203,7 +214,7 @@ const char *unpack(const struct xenelf_payload *p, void **out, size_t *size, uns
 	if (room > UNPACK_MAX)
 		return "claims to be larger than 512 MiB when unpacked";
 	*order = order_for(room);
-	*out = hv_alloc_pages(*order);
+	*out = pages_alloc(*order);
 	if (!*out)
 		return "cannot be unpacked: not enough contiguous memory";
 	room = PAGE_SIZE << *order;

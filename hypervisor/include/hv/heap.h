@@ -43,7 +43,7 @@ void hv_free(void *p); /* NULL is fine */
 
 /* ---- a domain's pages (common/memory.c) */
 /*
- * Give d 2^order fresh zeroed frames, each with owner d, count 1 (PGC_ALLOCATED), linked into d's list.
+ * Give d 2^order fresh frames (flags: HEAP_*), each with owner d, count 1 (PGC_ALLOCATED), linked into d's list.
  * MFN_NONE: out of memory, over d->max_pages, or d is dying.
  */
 mfn_t domain_alloc_pages(struct domain *d, unsigned int order, unsigned int flags);
