@@ -475,6 +475,7 @@ static int do_set_target(struct req *r)
 	if (err)
 		return err;
 	d->conn->target = target->domid;
+	r->s->rules++;
 	xs_j_state(r->s, d);
 	return ok(r);
 }
@@ -579,6 +580,7 @@ static int do_set_quota(struct req *r)
 	q = xs_quota_find(r->argv[r->argc - 2]);
 	if (q == XS_Q_NUM || !xs_num_parse(r->argv[r->argc - 1], INT64_MAX, &limit))
 		return EINVAL;
+	r->s->rules++;
 	if (d) {
 		d->own_quota |= 1u << q;
 		d->quota[q] = limit;

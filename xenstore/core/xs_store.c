@@ -227,6 +227,7 @@ void xs_conn_send(struct xs_conn *c, uint32_t type, uint32_t req_id, uint32_t tx
 		memcpy(to + sizeof(h) + alen, b, blen);
 	c->out.len += sizeof(h) + h.len;
 	c->unread += type != XS_WATCH_EVENT;
+	c->answers += type != XS_WATCH_EVENT;
 	if (c->ring)
 		xs_j_bytes(c, XS_J_OUT, to, sizeof(h) + h.len);
 	if (was_empty && c->wake)
@@ -328,6 +329,7 @@ void xs_domain_gone(struct xs_store *s, uint16_t domid)
 		return;
 	domain_drop(s, d);
 	xs_features_set(s, domid, XS_FEATURES); /* cannot fail: it frees */
+	s->rules++;
 	xs_j_gone(s, domid);
 	for (c = s->conns; c; c = c->next)
 		if (c->target == domid)
