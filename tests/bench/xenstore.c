@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// xenstore-bench [-r ROUNDS] [-t SECONDS] [-n NODES] NAME=SOCKET...: xenstore daemons side by side.
+// xenstore-bench [-i] [-r ROUNDS] [-t SECONDS] [-n NODES] NAME=SOCKET...: xenstore daemons side by side.
 //
 // The daemons take turns, so that what disturbs the machine disturbs all. One line for each workload and daemon:
 //
@@ -488,7 +488,8 @@ static void operation(const struct workload *w)
 
 	for (i = 0; i < w->per; i++) {
 		fill(&client[0], 0, 1, w->make);
-		take(&client[0]);
+		while (!take(&client[0])) /* an answer may come in pieces */
+			;
 	}
 }
 
@@ -613,15 +614,18 @@ static const struct workload workloads[] = {
 int main(int argc, char **argv)
 {
 	const size_t num = sizeof(workloads) / sizeof(workloads[0]);
+	bool instructions = false;
 	uint32_t nodes = 0;
 	size_t i;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "r:t:n:")) != -1) {
+	while ((opt = getopt(argc, argv, "ir:t:n:")) != -1) {
 		if (opt == 'r')
 			rounds = (unsigned int)strtoul(optarg, NULL, 10);
 		else if (opt == 't')
 			seconds = strtod(optarg, NULL);
+		else if (opt == 'i')
+			instructions = true; /* and nothing else */
 		else if (opt == 'n')
 			nodes = (uint32_t)strtoul(optarg, NULL, 10);
 		else
@@ -632,7 +636,7 @@ int main(int argc, char **argv)
 		target[ntarget++].path = strtok(NULL, "");
 	}
 	if (!ntarget || !target[ntarget - 1].path || !rounds || rounds > MAX_ROUNDS) {
-		fprintf(stderr, "usage: xenstore-bench [-r ROUNDS] [-t SECONDS] [-n NODES] "
+		fprintf(stderr, "usage: xenstore-bench [-i] [-r ROUNDS] [-t SECONDS] [-n NODES] "
 				"NAME=SOCKET...\n");
 		return 2;
 	}
@@ -642,12 +646,14 @@ int main(int argc, char **argv)
 		die("memory");
 	for (now = target; now < target + ntarget; now++)
 		prepare();
-	for (i = 0; i < num; i++)
-		run(&workloads[i]);
-	run_watches();
-	for (i = 0; i < num; i++)
-		if (workloads[i].count)
+	for (i = 0; i < num; i++) {
+		if (!instructions)
+			run(&workloads[i]);
+		else if (workloads[i].count)
 			count(&workloads[i]);
+	}
+	if (!instructions)
+		run_watches();
 	if (nodes)
 		memory(nodes);
 	return 0;
