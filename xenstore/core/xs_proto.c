@@ -341,12 +341,7 @@ static int do_unwatch(struct req *r)
 
 static int do_reset_watches(struct req *r)
 {
-	struct xs_txn *done;
-
-	while (r->c->watch)
-		xs_watch_del(r->c->watch);
-	while (r->c->txn)
-		xs_txn_end(r->c->txn, false, &done); /* cannot fail: aborting needs nothing */
+	xs_conn_quiet(r->c);
 	return ok(r);
 }
 

@@ -141,7 +141,7 @@ struct xs_conn *xs_conn_new(struct xs_store *s, uint16_t domid, void *host)
 	return c;
 }
 
-static void conn_reset(struct xs_conn *c)
+void xs_conn_quiet(struct xs_conn *c)
 {
 	struct xs_txn *done;
 
@@ -155,7 +155,7 @@ void xs_conn_free(struct xs_conn *c)
 {
 	struct xs_store *s = c->store;
 
-	conn_reset(c);
+	xs_conn_quiet(c);
 	*(c->prev ? &c->prev->next : &s->conns) = c->next;
 	if (c->next)
 		c->next->prev = c->prev;
@@ -170,7 +170,7 @@ void xs_conn_restart(struct xs_conn *c)
 	bool ring = c->ring;
 
 	c->ring = false; /* one record for all */
-	conn_reset(c);
+	xs_conn_quiet(c);
 	c->ring = ring;
 	xs_buf_free(&c->in);
 	xs_buf_free(&c->out);

@@ -213,6 +213,8 @@ struct xs_conn *xs_conn_new(struct xs_store *s, uint16_t domid, void *host);
 /* Its watches and transactions end. Not for connections of rings: xs_domain_gone() does those. */
 void xs_conn_free(struct xs_conn *c);
 
+/* End all its watches and transactions. */
+void xs_conn_quiet(struct xs_conn *c);
 /* Forget all that is under way: watches, transactions, bytes in both directions, ring positions. */
 void xs_conn_restart(struct xs_conn *c);
 

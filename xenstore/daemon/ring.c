@@ -56,6 +56,7 @@ static void ring_bad(struct ring *r, uint32_t code, const char *why)
 	r->bad = true;
 	if (features(r) & XENSTORE_SERVER_FEATURE_ERROR)
 		r->page->error = code;
+	xs_conn_quiet(r->peer.conn);
 	/* It may reconnect and do it again, as often as it likes. */
 	if (!may_tell(&r->told))
 		return;
