@@ -31,7 +31,7 @@
 #define GROWTH_MAX  (12ul << 20)
 /* Latencies below this are no matter, however quiet the machine was before. */
 #define FLOOR_US    50
-#define TRIES	    10
+#define TRIES	    20
 /* Events of a domain without requests that the daemon may take: at once, and more for each millisecond. */
 #define EVENTS_MAX  1000
 #define EVENTS_MS   1
@@ -355,6 +355,7 @@ static void attack_merged_txns(unsigned int n)
 static void attack_events(unsigned int n)
 {
 	kick();
+	attack_nothing(n);
 }
 
 /* Something new with each event, and hardly ever a request. */
