@@ -7,6 +7,8 @@
 plan 3
 mkdir -p /run/ours /run/xenstored /var/lib/xenstored /var/log/xen /etc/xen
 mount -t xenfs xenfs /proc/xen
+# Without these two oxenstored knows no default.
+printf 'xenstored-port = /proc/xen/xsd_port\nxenstored-kva = /proc/xen/xsd_kva\n' >/etc/xen/oxenstored.conf
 theirs() {
 	case $STORE in
 	oxenstored) /job/bin/oxenstored --no-fork >/tmp/theirs.log 2>&1 & ;;

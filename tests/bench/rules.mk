@@ -10,7 +10,12 @@ $(B)/bench/%: tests/bench/%.c | $(DEPS_STAMP)
 
 bench: $(BENCH_PROGRAMS)
 
-bench-xenstore: all dom0 xen guest-image $(B)/bench/xenstore
+$(B)/bench/xenstore-nohv.so: tests/bench/xenstore-nohv.c | $(DEPS_STAMP)
+	@mkdir -p $(@D)
+	$(call say,BENCH,$<)
+	$(Q)$(CC) -std=gnu11 -O2 -shared -fPIC -D_GNU_SOURCE $(WARN) -o $@ $<
+
+bench-xenstore: all dom0 xen guest-image $(B)/bench/xenstore $(B)/bench/xenstore-nohv.so
 	@tests/bench/xenstore.sh
 .PHONY: bench-xenstore
 

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// xenstore-bench [-r ROUNDS] [-t SECONDS] [-n NODES] NAME=SOCKET...: xenstore daemons side by side.
+// xenstore-bench [-i] [-r ROUNDS] [-t SECONDS] [-n NODES] NAME=SOCKET...: xenstore daemons side by side.
 //
 // The daemons take turns, so that what disturbs the machine disturbs all. One line for each workload and daemon:
 //
 //   XS daemon workload clients depth | operations per second, median of the rounds | latency percentiles 50, 99 and
 //      99.9 in microseconds | the daemon's processor time per operation in microseconds
-//   XI daemon workload | instructions that the daemon itself executes per request, system calls among them
+//   XI daemon workload | instructions that the daemon itself executes per operation, system calls among them: the median of some
+//      operations, and the least and most of them
 //   XM daemon nodes | bytes of resident memory that so many nodes add
 //
-// Depth is the number of requests that a client has under way. Instructions are counted by single-stepping the daemon;
-// what is left when the counts of two runs of different length are subtracted is that of the requests alone.
+// Depth is the number of requests that a client has under way. Instructions are counted by single-stepping the daemon. The client
+// waits until the daemon sleeps before each operation, so what a daemon does after its answer belongs to the operation too.
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -19,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -410,14 +412,18 @@ static void run_watches(void)
 
 /* ---- instructions ---- */
 
+#define COUNTED 7
+
 struct steps {
 	long instructions, calls;
 };
 
+/* Which operation is under way; shared with the client process. */
+static volatile int *stage;
+
 /* Step the daemon until the client process has ended. A repeated string instruction counts once. */
-static struct steps step_until(pid_t user)
+static void step_until(pid_t user, struct steps n[])
 {
-	struct steps n = { 0, 0 };
 	struct user_regs_struct r;
 	unsigned long long last = 0;
 	int status;
@@ -428,18 +434,17 @@ static struct steps step_until(pid_t user)
 			die("stepping");
 		if (status >> 16 || WSTOPSIG(status) == SIGTRAP)
 			status = 0; /* ours, not a signal for the daemon */
-		n.instructions += r.rip != last;
+		n[*stage].instructions += r.rip != last;
 		/* What comes next is "syscall". */
 		if (r.rip != last &&
 		    (ptrace(PTRACE_PEEKTEXT, who, (void *)r.rip, NULL) & 0xffff) == 0x050f)
-			n.calls++;
+			n[*stage].calls++;
 		last = r.rip;
 		if (ptrace(PTRACE_SINGLESTEP, who, NULL, status ? (long)WSTOPSIG(status) : 0L))
 			die("step");
 	}
 	if (status)
 		die("client under the stepped daemon");
-	return n;
 }
 
 /* End the stepping: a trap that is still under way would kill the daemon once nobody traces it. */
@@ -477,48 +482,64 @@ static void wait_idle(void)
 	}
 }
 
-static struct steps steps_of(const struct workload *w, uint32_t requests)
+static void operation(const struct workload *w)
 {
-	struct steps n;
 	uint32_t i;
+
+	for (i = 0; i < w->per; i++) {
+		fill(&client[0], 0, 1, w->make);
+		while (!take(&client[0])) /* an answer may come in pieces */
+			;
+	}
+}
+
+/* Stage 0 is what comes before the first operation that counts. */
+static void steps_of(const struct workload *w, struct steps n[COUNTED + 1])
+{
 	pid_t user;
 
 	open_clients(1);
 	/* Whole operations first, so that what comes once is not counted. */
-	for (i = 0; i < 2 * w->per; i++) {
-		fill(&client[0], 0, 1, w->make);
-		take(&client[0]);
-	}
+	operation(w);
+	operation(w);
 	wait_idle();
+	*stage = 0;
 	if (ptrace(PTRACE_SEIZE, now->pid, NULL, NULL) ||
 	    ptrace(PTRACE_INTERRUPT, now->pid, NULL, NULL))
 		die("tracing");
 	user = fork();
 	if (!user) {
-		while (client[0].done < requests + 2 * w->per) {
-			fill(&client[0], 0, 1, w->make);
-			take(&client[0]);
-		}
 		wait_idle();
+		while (*stage < COUNTED) {
+			++*stage;
+			operation(w);
+			wait_idle();
+		}
 		_exit(0);
 	}
-	n = step_until(user);
+	step_until(user, n);
 	let_go();
 	close_clients(1);
 	now->nsample = 0;
-	return n;
+}
+
+static int by_instructions(const void *a, const void *b)
+{
+	const struct steps *x = a, *y = b;
+
+	return x->instructions < y->instructions ? -1 : x->instructions > y->instructions;
 }
 
 static void count(const struct workload *w)
 {
-	const uint32_t first = 2, more = 4;
-
 	for (now = target; now < target + ntarget; now++) {
-		struct steps a = steps_of(w, first), b = steps_of(w, first + more);
+		struct steps n[COUNTED + 1] = { 0 };
 
-		printf("XI %s %s %.0f %.2f\n", now->name, w->name,
-		       (double)(b.instructions - a.instructions) / more,
-		       (double)(b.calls - a.calls) / more);
+		steps_of(w, n);
+		qsort(n + 1, COUNTED, sizeof(n[0]), by_instructions);
+		printf("XI %s %s %ld %ld %ld %ld\n", now->name, w->name,
+		       n[(COUNTED + 1) / 2].instructions, n[(COUNTED + 1) / 2].calls,
+		       n[1].instructions, n[COUNTED].instructions);
 		fflush(stdout);
 	}
 }
@@ -578,7 +599,7 @@ static const struct workload workloads[] = {
 	{ "write", 1, 1, 1, make_write, true },
 	{ "mkdir+rm", 1, 1, 2, make_mkdir_rm, true },
 	{ "directory-of-1000", 1, 1, 1, make_directory, true },
-	{ "transaction-of-10", 1, 1, 12, make_txn, false },
+	{ "transaction-of-10", 1, 1, 12, make_txn, true },
 	{ "read", 1, 16, 1, make_read, false },
 	{ "write", 1, 16, 1, make_write, false },
 	{ "read", 64, 1, 1, make_read, false },
@@ -593,15 +614,18 @@ static const struct workload workloads[] = {
 int main(int argc, char **argv)
 {
 	const size_t num = sizeof(workloads) / sizeof(workloads[0]);
+	bool instructions = false;
 	uint32_t nodes = 0;
 	size_t i;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "r:t:n:")) != -1) {
+	while ((opt = getopt(argc, argv, "ir:t:n:")) != -1) {
 		if (opt == 'r')
 			rounds = (unsigned int)strtoul(optarg, NULL, 10);
 		else if (opt == 't')
 			seconds = strtod(optarg, NULL);
+		else if (opt == 'i')
+			instructions = true; /* and nothing else */
 		else if (opt == 'n')
 			nodes = (uint32_t)strtoul(optarg, NULL, 10);
 		else
@@ -612,18 +636,24 @@ int main(int argc, char **argv)
 		target[ntarget++].path = strtok(NULL, "");
 	}
 	if (!ntarget || !target[ntarget - 1].path || !rounds || rounds > MAX_ROUNDS) {
-		fprintf(stderr, "usage: xenstore-bench [-r ROUNDS] [-t SECONDS] [-n NODES] "
+		fprintf(stderr, "usage: xenstore-bench [-i] [-r ROUNDS] [-t SECONDS] [-n NODES] "
 				"NAME=SOCKET...\n");
 		return 2;
 	}
+	stage = mmap(NULL, sizeof(*stage), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		     0);
+	if (stage == MAP_FAILED)
+		die("memory");
 	for (now = target; now < target + ntarget; now++)
 		prepare();
-	for (i = 0; i < num; i++)
-		run(&workloads[i]);
-	run_watches();
-	for (i = 0; i < num; i++)
-		if (workloads[i].count)
+	for (i = 0; i < num; i++) {
+		if (!instructions)
+			run(&workloads[i]);
+		else if (workloads[i].count)
 			count(&workloads[i]);
+	}
+	if (!instructions)
+		run_watches();
 	if (nodes)
 		memory(nodes);
 	return 0;

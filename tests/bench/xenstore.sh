@@ -1,10 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # make bench-xenstore: our xenstored beside Debian's C xenstored and oxenstored, in dom0 on the same Xen; one table.
-# XS_ON="xenstored oxenstored" chooses the peers (one boot each; oxenstored does not answer this way yet); BENCH_XS="-r,5,-t,0.5,-n,100000" are the benchmark's options.
+# XS_ON="xenstored oxenstored" chooses the peers (one boot each); BENCH_XS="-r,5,-t,0.5,-n,100000" are the benchmark's options.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-: "${XS_ON:=xenstored}" "${BENCH_XS:=-r,5,-t,0.5,-n,100000}"
+mkdir -p build/logs
+tests/bench/xenstore-count.sh >build/logs/bench-xenstore-count.log 2>&1 || { cat build/logs/bench-xenstore-count.log; exit 1; }
+: "${XS_ON:=xenstored oxenstored}" "${BENCH_XS:=-r,5,-t,0.5,-n,100000}"
 export HV=xen SMP=1 MEM=1G DOM0_MEM=768M T=${T:-1500} CPU=${CPU:-max,-smap,-smep,-xsave}
 . tests/lib/host.sh
 host_trap
@@ -36,5 +38,5 @@ for store in $XS_ON; do
 	host_run || status=1
 	[ -z "$host_tmp" ] || rm -rf "$host_tmp"
 done
-python3 tests/bench/xenstore.py build/logs/xen-bench-xenstored.log build/logs/xen-bench-oxenstored.log || status=1
+python3 tests/bench/xenstore.py build/logs/xen-bench-xenstored.log build/logs/xen-bench-oxenstored.log build/logs/bench-xenstore-count.log || status=1
 exit $status

@@ -48,6 +48,10 @@ void xsd_xen_notify(struct xsd *d, struct ring *r)
 {
 }
 
+void xsd_xen_unmask(struct xsd *d, struct ring *r)
+{
+}
+
 void xsd_sock_flush(struct peer *p)
 {
 }

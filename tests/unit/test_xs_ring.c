@@ -123,6 +123,10 @@ void xsd_journal_commit(struct xsd *d)
 	step_of_life();
 }
 
+void xsd_xen_unmask(struct xsd *d, struct ring *r)
+{
+}
+
 void xsd_xen_notify(struct xsd *d, struct ring *r)
 {
 	step_of_life();
@@ -385,12 +389,18 @@ START_TEST(bad_indices_are_refused)
 	ck_assert_uint_eq(page.error, XENSTORE_ERROR_NONE);
 	ck_assert_uint_eq(page.req_prod, 0);
 	ck_assert_str_eq(ask(XS_WRITE, "a\0001", 3), "OK");
+	/* A domain that breaks the rules loses its watches and transactions at once. */
+	ck_assert_str_eq(ask(XS_TRANSACTION_START, "", 1), "1");
+	ck_assert_str_eq(ask(XS_WATCH, "k\0t", 4), "OK");
+	ck_assert_uint_eq(ring.peer.conn->nwatch, 1);
 	page.rsp_cons = page.rsp_prod + 5;
 	queue_request(XS_READ, 1, "a", 2);
 	domain_turn(100);
 	page.rsp_cons = page.rsp_prod + 5;
 	daemon_turn();
 	ck_assert_uint_eq(page.error, XENSTORE_ERROR_RINGIDX);
+	ck_assert_uint_eq(ring.peer.conn->nwatch, 0);
+	ck_assert_uint_eq(ring.peer.conn->ntxn, 0);
 	last_life();
 }
 END_TEST

@@ -69,6 +69,7 @@ static int quota_set(struct xs_store *s, bool soft, const char *name, const char
 		xs_j_soft(s, q);
 	} else {
 		s->quota[q] = n;
+		s->rules++;
 		xs_j_quota(s, q);
 	}
 	return end(out, xs_buf_str(out, "OK"));

@@ -147,7 +147,7 @@ int xs_op_write(struct xs_conn *c, struct xs_txn *t, const char *path, const voi
 	if (!err)
 		err = put(c, t, path, &l, data, len);
 	if (!err && t)
-		xs_txn_log(t, XS_OP_WRITE, path, NULL);
+		xs_txn_log(t, XS_OP_WRITE, path)->changed = true;
 	return err;
 }
 
@@ -166,7 +166,7 @@ int xs_op_mkdir(struct xs_conn *c, struct xs_txn *t, const char *path, bool *cre
 		*created = !err;
 	}
 	if (!err && t)
-		xs_txn_log(t, XS_OP_MKDIR, path, NULL);
+		xs_txn_log(t, XS_OP_MKDIR, path)->changed = *created;
 	return err;
 }
 
@@ -181,13 +181,29 @@ static int rm_missing(struct xs_conn *c, struct xs_txn *t, const char *path,
 	if (l->parent) {
 		err = t ? xs_txn_reserve(t, path) : 0;
 		if (!err && t)
-			xs_txn_log(t, XS_OP_RM, path, NULL);
+			xs_txn_log(t, XS_OP_RM, path);
 		return err;
 	}
 	memcpy(parent, path, plen);
 	parent[plen] = '\0';
 	err = note(c, t, parent, XS_SAW_NODE, 0);
 	return err ? err : note(c, t, path, 0, ENOENT);
+}
+
+/* What a transaction has removed is kept until it ends, so it gives its owner no room before. */
+static int rm_in_txn(struct xs_conn *c, struct xs_txn *t, const char *path)
+{
+	int64_t before = xs_acct_of(&t->work.acct, c->domid).bytes;
+	struct xs_node *old;
+	int err = xs_txn_reserve(t, path);
+
+	if (!err)
+		err = xs_tree_rm(&t->work, path, &old);
+	if (err)
+		return err;
+	xs_txn_log(t, XS_OP_RM, path)->old = old;
+	t->held += (size_t)(before - xs_acct_of(&t->work.acct, c->domid).bytes);
+	return 0;
 }
 
 int xs_op_rm(struct xs_conn *c, struct xs_txn *t, const char *path, struct xs_node **old)
@@ -202,13 +218,11 @@ int xs_op_rm(struct xs_conn *c, struct xs_txn *t, const char *path, struct xs_no
 		return EINVAL;
 	if (err)
 		return note(c, t, path, 0, err);
-	err = t ? xs_txn_reserve(t, path) : 0;
+	if (t)
+		return rm_in_txn(c, t, path);
+	err = xs_tree_rm(&c->store->tree, path, old);
 	if (!err)
-		err = xs_tree_rm(tree_of(c, t), path, t ? NULL : old);
-	if (!err && !t)
 		xs_j_rm(c->store, path);
-	if (!err && t)
-		xs_txn_log(t, XS_OP_RM, path, NULL);
 	return err;
 }
 
@@ -230,6 +244,7 @@ int xs_op_set_perms(struct xs_conn *c, struct xs_txn *t, const char *path, struc
 {
 	struct xs_perms *was;
 	struct xs_lookup l;
+	struct xs_op *op;
 	int err = check(c, t, path, XS_W | XS_OWNER, &l);
 
 	*old = NULL;
@@ -242,13 +257,18 @@ int xs_op_set_perms(struct xs_conn *c, struct xs_txn *t, const char *path, struc
 		return err;
 	was = xs_perms_get(l.node->perms);
 	err = xs_tree_set_perms(tree_of(c, t), path, perms);
-	if (!err && !t) {
+	if (err) {
+		xs_perms_put(was);
+		return err;
+	}
+	if (t) {
+		op = xs_txn_log(t, XS_OP_PERMS, path);
+		op->perms = xs_perms_get(perms);
+		op->old_perms = was;
+		op->changed = true;
+	} else {
 		xs_j_perms(c->store, path, perms);
 		*old = was;
-		return 0;
 	}
-	xs_perms_put(was);
-	if (!err)
-		xs_txn_log(t, XS_OP_PERMS, path, perms);
-	return err;
+	return 0;
 }

@@ -341,12 +341,7 @@ static int do_unwatch(struct req *r)
 
 static int do_reset_watches(struct req *r)
 {
-	struct xs_txn *done;
-
-	while (r->c->watch)
-		xs_watch_del(r->c->watch);
-	while (r->c->txn)
-		xs_txn_end(r->c->txn, false, &done); /* cannot fail: aborting needs nothing */
+	xs_conn_quiet(r->c);
 	return ok(r);
 }
 
@@ -475,6 +470,7 @@ static int do_set_target(struct req *r)
 	if (err)
 		return err;
 	d->conn->target = target->domid;
+	r->s->rules++;
 	xs_j_state(r->s, d);
 	return ok(r);
 }
@@ -579,6 +575,7 @@ static int do_set_quota(struct req *r)
 	q = xs_quota_find(r->argv[r->argc - 2]);
 	if (q == XS_Q_NUM || !xs_num_parse(r->argv[r->argc - 1], INT64_MAX, &limit))
 		return EINVAL;
+	r->s->rules++;
 	if (d) {
 		d->own_quota |= 1u << q;
 		d->quota[q] = limit;

@@ -141,7 +141,7 @@ struct xs_conn *xs_conn_new(struct xs_store *s, uint16_t domid, void *host)
 	return c;
 }
 
-static void conn_reset(struct xs_conn *c)
+void xs_conn_quiet(struct xs_conn *c)
 {
 	struct xs_txn *done;
 
@@ -155,7 +155,7 @@ void xs_conn_free(struct xs_conn *c)
 {
 	struct xs_store *s = c->store;
 
-	conn_reset(c);
+	xs_conn_quiet(c);
 	*(c->prev ? &c->prev->next : &s->conns) = c->next;
 	if (c->next)
 		c->next->prev = c->prev;
@@ -170,7 +170,7 @@ void xs_conn_restart(struct xs_conn *c)
 	bool ring = c->ring;
 
 	c->ring = false; /* one record for all */
-	conn_reset(c);
+	xs_conn_quiet(c);
 	c->ring = ring;
 	xs_buf_free(&c->in);
 	xs_buf_free(&c->out);
@@ -227,6 +227,7 @@ void xs_conn_send(struct xs_conn *c, uint32_t type, uint32_t req_id, uint32_t tx
 		memcpy(to + sizeof(h) + alen, b, blen);
 	c->out.len += sizeof(h) + h.len;
 	c->unread += type != XS_WATCH_EVENT;
+	c->answers += type != XS_WATCH_EVENT;
 	if (c->ring)
 		xs_j_bytes(c, XS_J_OUT, to, sizeof(h) + h.len);
 	if (was_empty && c->wake)
@@ -328,6 +329,7 @@ void xs_domain_gone(struct xs_store *s, uint16_t domid)
 		return;
 	domain_drop(s, d);
 	xs_features_set(s, domid, XS_FEATURES); /* cannot fail: it frees */
+	s->rules++;
 	xs_j_gone(s, domid);
 	for (c = s->conns; c; c = c->next)
 		if (c->target == domid)

@@ -111,7 +111,7 @@ struct xs_op {
 	const char *path; /* that of its xs_touch */
 	struct xs_blob *value;
 	struct xs_perms *perms;
-	/* Filled in when the operation is done on the store, for the events. */
+	/* For the events: what the operation did to the transaction's view, or to the store when it is done there again. */
 	bool changed;
 	struct xs_node *old;
 	struct xs_perms *old_perms;
@@ -129,6 +129,8 @@ struct xs_txn {
 	uint32_t nop, cap_op;
 	size_t held; /* bytes of paths and values that it keeps */
 	bool doomed; /* goes on only in name, since a restart or for its age: ends with EAGAIN */
+	bool exact; /* it did something that leaves no trace in its view: must be done again if the store has changed */
+	uint32_t rules; /* the store's when it began */
 	uint64_t since; /* replaced bytes of the store when it began */
 	uint32_t barrier; /* operations before this one may no longer be merged with later ones */
 };
@@ -146,6 +148,8 @@ struct xs_conn {
 	uint32_t nwatch, ntxn, nlost;
 	uint32_t unread; /* answers queued since out was last empty */
 	uint32_t next_txn;
+	uint32_t answers; /* queued, ever */
+	uint32_t work; /* operations done beyond one for each request, ever: commits are long */
 	struct xs_watch *watch, *watch_tail;
 	struct xs_txn *txn;
 	struct xs_buf in; /* received, not yet handled; kept by the owner */
@@ -188,6 +192,8 @@ struct xs_store {
 	const struct xs_host *host;
 	void *ctx;
 	uint32_t nwatch, nconn;
+	uint32_t
+		rules; /* counts changes of what decides about requests, besides the tree: quotas, targets */
 	uint64_t next_doom; /* tree.replaced from which snapshots are looked at again */
 	bool journal; /* changes go to jlog, see xs_journal.h */
 	bool jbroken; /* jlog lacks something: only a snapshot helps */
@@ -207,6 +213,8 @@ struct xs_conn *xs_conn_new(struct xs_store *s, uint16_t domid, void *host);
 /* Its watches and transactions end. Not for connections of rings: xs_domain_gone() does those. */
 void xs_conn_free(struct xs_conn *c);
 
+/* End all its watches and transactions. */
+void xs_conn_quiet(struct xs_conn *c);
 /* Forget all that is under way: watches, transactions, bytes in both directions, ring positions. */
 void xs_conn_restart(struct xs_conn *c);
 
@@ -284,8 +292,11 @@ void xs_txn_doom_old(struct xs_store *s);
 int xs_txn_saw(struct xs_txn *t, const char *path, unsigned int what);
 /* Make room for one change of path, so that xs_txn_log() cannot fail. 0, ENOMEM or ENOSPC. */
 int xs_txn_reserve(struct xs_txn *t, const char *path);
-/* Note a change that was made to t->work; a value is taken from there. */
-void xs_txn_log(struct xs_txn *t, enum xs_op_kind kind, const char *path, struct xs_perms *perms);
+/*
+ * Note a change that was made to t->work; a value is taken from there. The caller fills in the rest of what is returned:
+ * changed, old, perms, old_perms.
+ */
+struct xs_op *xs_txn_log(struct xs_txn *t, enum xs_op_kind kind, const char *path);
 
 /* Permission-checked operations on the store (t NULL) or in a transaction. */
 int xs_node_access(struct xs_conn *c, struct xs_txn *t, const char *path, unsigned int want,

@@ -105,6 +105,16 @@ int xs_tree_rm(struct xs_tree *t, const char *path, struct xs_node **old);
 int xs_tree_set_perms(struct xs_tree *t, const char *path, struct xs_perms *perms);
 
 /*
+ * Do in t what leads from base to work->root, when t has come from base by other changes. It costs what the nodes have
+ * children that both sides changed, not what was changed below them. False when both have changed the same node, or when out of
+ * memory; t is as before then.
+ */
+bool xs_tree_merge(struct xs_tree *t, struct xs_node *base, const struct xs_tree *work);
+
+/* Do both trees share a node on the way to path? Then every question about path has the same answer in both. */
+bool xs_tree_same(const struct xs_node *a, const struct xs_node *b, const char *path);
+
+/*
  * A domain is gone: remove what it owned, and its entries in the lists of others, so that a later domain of
  * the same number inherits nothing. 0 or ENOMEM (done in part; may be repeated).
  */

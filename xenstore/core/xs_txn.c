@@ -11,6 +11,8 @@
 #include "xs_journal.h"
 #include "xs_store.h"
 
+/* What doing an operation again costs, grafting it being 1. */
+#define REDO_WORK  5
 #define HASH_START 2166136261u
 
 static uint32_t hash_byte(uint32_t h, char c)
@@ -53,6 +55,7 @@ int xs_txn_begin(struct xs_conn *c, uint32_t *id)
 	} while (!t->id || xs_txn_find(c, t->id));
 	t->base = xs_node_get(c->store->tree.root);
 	t->since = c->store->tree.replaced;
+	t->rules = c->store->rules;
 	t->work.root = xs_node_get(t->base);
 	t->work.gen = &c->store->gen;
 	t->next = c->txn;
@@ -272,9 +275,18 @@ static void set_value(struct xs_txn *t, struct xs_op *op, struct xs_blob *value)
 	op->value = value;
 }
 
-void xs_txn_log(struct xs_txn *t, enum xs_op_kind kind, const char *path, struct xs_perms *perms)
+/* Would the operation do something else when others have created or removed path, and the view not show it? */
+static bool leaves_no_trace(struct xs_txn *t, enum xs_op_kind kind, const char *path)
+{
+	if (kind == XS_OP_RM)
+		return !xs_tree_find(t->base, path);
+	return is_own(t, path) || (kind == XS_OP_MKDIR && xs_tree_find(t->base, path));
+}
+
+struct xs_op *xs_txn_log(struct xs_txn *t, enum xs_op_kind kind, const char *path)
 {
 	struct xs_touch *e = touch_find(t, path, path_hash(path));
+	bool no_trace = leaves_no_trace(t, kind, path);
 	struct xs_blob *value = NULL;
 	struct xs_op *op;
 
@@ -284,7 +296,7 @@ void xs_txn_log(struct xs_txn *t, enum xs_op_kind kind, const char *path, struct
 		/* Only the last value of a path counts, unless something was removed in between. */
 		if (e->op > t->barrier) {
 			set_value(t, &t->op[e->op - 1], value);
-			return;
+			return &t->op[e->op - 1];
 		}
 	}
 	op = &t->op[t->nop++];
@@ -293,14 +305,14 @@ void xs_txn_log(struct xs_txn *t, enum xs_op_kind kind, const char *path, struct
 	op->kind = kind;
 	op->path = e->path;
 	set_value(t, op, value);
-	if (perms)
-		op->perms = xs_perms_get(perms);
 	if (kind == XS_OP_WRITE)
 		e->op = t->nop;
 	if (kind == XS_OP_RM) {
 		e->flags |= XS_TXN_CUT;
 		t->barrier = t->nop;
 	}
+	t->exact |= no_trace;
+	return op;
 }
 
 /* ---- commit ---- */
@@ -331,7 +343,8 @@ static bool still_true(const struct xs_txn *t, const struct xs_touch *e)
 	const struct xs_store *s = t->conn->store;
 	struct xs_lookup was, is;
 
-	if (!(e->flags & (XS_SAW_NODE | XS_SAW_VALUE | XS_SAW_KIDS | XS_SAW_PERMS)))
+	if (!(e->flags & (XS_SAW_NODE | XS_SAW_VALUE | XS_SAW_KIDS | XS_SAW_PERMS)) ||
+	    xs_tree_same(t->base, s->tree.root, e->path))
 		return true;
 	xs_tree_lookup(t->base, e->path, &was);
 	xs_tree_lookup(s->tree.root, e->path, &is);
@@ -356,6 +369,7 @@ static bool all_still_true(const struct xs_txn *t)
 
 	if (t->base == t->conn->store->tree.root)
 		return true;
+	t->conn->work += t->ntouch;
 	for (i = 0; i < t->nbucket; i++)
 		for (e = t->bucket[i]; e; e = e->next)
 			if (!still_true(t, e))
@@ -365,6 +379,11 @@ static bool all_still_true(const struct xs_txn *t)
 
 static int redo(struct xs_conn *c, struct xs_op *op)
 {
+	xs_node_put(op->old);
+	op->old = NULL;
+	xs_perms_put(op->old_perms);
+	op->old_perms = NULL;
+	op->changed = false;
 	switch (op->kind) {
 	case XS_OP_WRITE:
 		op->changed = true;
@@ -394,6 +413,7 @@ static int redo_all(struct xs_txn *t)
 	if (!xs_acct_copy(&acct, &s->tree.acct))
 		return ENOMEM;
 	root = xs_node_get(s->tree.root);
+	t->conn->work += REDO_WORK * t->nop;
 	for (i = 0; i < t->nop && !err; i++)
 		err = redo(t->conn, &t->op[i]);
 	if (err) {
@@ -407,6 +427,52 @@ static int redo_all(struct xs_txn *t)
 	xs_node_put(root);
 	xs_acct_free(&acct);
 	return 0;
+}
+
+/* Would the store, with the transaction's changes, be within the quotas of its domain? */
+static bool fits(const struct xs_txn *t)
+{
+	const struct xs_conn *c = t->conn;
+	struct xs_usage more = xs_acct_of(&t->work.acct, c->domid),
+			u = xs_acct_of(&c->store->tree.acct, c->domid);
+
+	if (xs_conn_priv(c) || (more.nodes <= 0 && more.bytes <= 0))
+		return true;
+	return u.nodes + more.nodes <= (int64_t)xs_limit(c, XS_Q_NODES) &&
+	       u.bytes + more.bytes <= (int64_t)xs_limit(c, XS_Q_MEMORY);
+}
+
+static void journal_op(struct xs_conn *c, const struct xs_op *op)
+{
+	uint16_t owner = xs_conn_priv(c) ? XS_NO_DOMID : c->domid;
+
+	if (op->kind == XS_OP_WRITE)
+		xs_j_write(c->store, owner, op->path, op->value ? op->value->d : NULL,
+			   op->value ? op->value->len : 0);
+	else if (op->kind == XS_OP_MKDIR && op->changed)
+		xs_j_write(c->store, owner, op->path, NULL, 0);
+	else if (op->kind == XS_OP_RM && op->old)
+		xs_j_rm(c->store, op->path);
+	else if (op->kind == XS_OP_PERMS)
+		xs_j_perms(c->store, op->path, op->perms);
+}
+
+/*
+ * Put what the transaction has made of its part of the tree into the store, where others have changed only other parts. False,
+ * and nothing is done, when its operations must be done again one by one.
+ */
+static bool graft(struct xs_txn *t)
+{
+	struct xs_store *s = t->conn->store;
+	uint32_t i;
+
+	if (t->rules != s->rules || (t->exact && t->base != s->tree.root) || !fits(t) ||
+	    !xs_tree_merge(&s->tree, t->base, &t->work))
+		return false;
+	t->conn->work += t->nop;
+	for (i = 0; i < t->nop; i++)
+		journal_op(t->conn, &t->op[i]);
+	return true;
 }
 
 int xs_txn_end(struct xs_txn *t, bool commit, struct xs_txn **done)
@@ -423,7 +489,7 @@ int xs_txn_end(struct xs_txn *t, bool commit, struct xs_txn **done)
 	if (commit && t->doomed) {
 		err = EAGAIN;
 	} else if (commit && t->nop) {
-		err = all_still_true(t) ? redo_all(t) : EAGAIN;
+		err = !all_still_true(t) ? EAGAIN : graft(t) ? 0 : redo_all(t);
 		if (!err) {
 			*done = t;
 			return 0;

@@ -243,10 +243,12 @@ void xs_watch_event(struct xs_watch *w, const char *path)
 	xs_conn_send(c, XS_WATCH_EVENT, 0, 0, path, plen, w->token, tlen);
 }
 
-/* Lists of which one must allow reading. */
+/* Lists of which one must allow reading. Those of path are looked up when somebody's right depends on them. */
 struct reader {
 	const struct xs_perms *list[4];
 	unsigned int num;
+	const struct xs_node *root; /* NULL: no lookup is needed, or it was done */
+	const char *path;
 };
 
 static void reader_add(struct reader *r, const struct xs_perms *list)
@@ -255,19 +257,26 @@ static void reader_add(struct reader *r, const struct xs_perms *list)
 		r->list[r->num++] = list;
 }
 
-static bool may_see(const struct xs_conn *c, const struct reader *r)
+static bool may_see(const struct xs_conn *c, struct reader *r)
 {
+	struct xs_lookup l;
 	unsigned int i;
 
 	if (xs_conn_priv(c))
 		return true;
+	if (r->root) {
+		xs_tree_lookup(r->root, r->path, &l);
+		reader_add(r, l.node ? l.node->perms : NULL);
+		reader_add(r, l.parent ? l.parent->perms : NULL);
+		r->root = NULL;
+	}
 	for (i = 0; i < r->num; i++)
 		if (xs_perms_allow(r->list[i], c->domid, c->target) & XS_R)
 			return true;
 	return false;
 }
 
-static void fire_at(struct xs_wnode *n, const char *path, int distance, const struct reader *r)
+static void fire_at(struct xs_wnode *n, const char *path, int distance, struct reader *r)
 {
 	struct xs_watch *w;
 
@@ -276,18 +285,26 @@ static void fire_at(struct xs_wnode *n, const char *path, int distance, const st
 			xs_watch_event(w, path);
 }
 
+static int components(const char *path)
+{
+	const char *name;
+	int num = 0;
+
+	while (xs_path_next(&path, &name))
+		num++;
+	return num;
+}
+
 /* Fire all watches on the way to path; returns the trie's node at path itself, or NULL. */
-static struct xs_wnode *fire_along(struct xs_store *s, const char *path, const struct reader *r)
+static struct xs_wnode *fire_along(struct xs_store *s, const char *path, struct reader *r)
 {
 	struct xs_wnode *n = s->wroot;
 	const char *p = path, *name;
-	int distance = 0;
 	size_t len;
 
-	while (xs_path_next(&p, &name))
-		distance++;
-	for (p = path; n; distance--) {
-		fire_at(n, path, distance, r);
+	while (n) {
+		if (n->first)
+			fire_at(n, path, components(p), r);
 		len = xs_path_next(&p, &name);
 		if (!len)
 			return n;
@@ -298,15 +315,11 @@ static struct xs_wnode *fire_along(struct xs_store *s, const char *path, const s
 
 void xs_watch_fire(struct xs_store *s, const char *path, const struct xs_perms *old)
 {
-	struct reader r = { .num = 0 };
-	struct xs_lookup l;
+	struct reader r = { .root = s->tree.root, .path = path };
 
 	if (!s->nwatch)
 		return;
-	xs_tree_lookup(s->tree.root, path, &l);
 	reader_add(&r, old);
-	reader_add(&r, l.node ? l.node->perms : NULL);
-	reader_add(&r, l.parent ? l.parent->perms : NULL);
 	fire_along(s, path, &r);
 }
 
@@ -334,17 +347,14 @@ static void fire_below(struct xs_wnode *w, const struct xs_node *old, char *path
 
 void xs_watch_fire_rm(struct xs_store *s, const char *path, const struct xs_node *old)
 {
-	struct reader r = { .num = 0 };
+	struct reader r = { .root = s->tree.root, .path = path };
 	struct xs_wnode *w;
-	struct xs_lookup l;
 	char buf[XS_PATH_BUF];
 	size_t len = strlen(path);
 
 	if (!s->nwatch)
 		return;
-	xs_tree_lookup(s->tree.root, path, &l);
 	reader_add(&r, old->perms);
-	reader_add(&r, l.parent ? l.parent->perms : NULL);
 	w = fire_along(s, path, &r);
 	if (!w)
 		return;

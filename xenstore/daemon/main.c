@@ -190,12 +190,13 @@ static void serve(struct xsd *d)
 	int i, n;
 
 	while (!d->stop) {
-		n = epoll_wait(d->epoll, ev, EPOLL_BATCH, d->ndirty ? 0 : -1);
+		n = epoll_wait(d->epoll, ev, EPOLL_BATCH, d->ndirty ? 0 : xsd_ring_timeout(d));
 		for (i = 0; i < n; i++) {
 			struct src *s = ev[i].data.ptr;
 
 			s->ready(d, s, ev[i].events);
 		}
+		xsd_ring_unhold(d);
 		if (d->update)
 			xsd_update_run(d);
 		xsd_flush(d);

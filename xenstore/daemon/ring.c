@@ -14,6 +14,38 @@
 #include "xenstore/core/xs_journal.h"
 #include "xsd.h"
 
+/*
+ * Each look at the ring costs a token, each request done and each 16 bytes given earn some: a driver looks in again when it has
+ * taken an answer. So only who makes us look without need has to live on what time brings.
+ */
+#define LOOKS_BURST   1000
+#define LOOKS_RATE    1
+#define LOOKS_REQUEST 4
+#define LOOKS_BYTES   16
+/* Operations of commits beyond what any driver needs: about one part in a hundred of the daemon's time. */
+#define HEAVY_FREE    64
+#define HEAVY_BURST   4000
+#define HEAVY_RATE    50
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* Not more than one line a minute. */
+static bool may_tell(int64_t *told)
+{
+	int64_t now = (int64_t)now_ms() / 1000;
+
+	if (*told && now - *told < 60)
+		return false;
+	*told = now + 1; /* never 0 */
+	return true;
+}
+
 static uint32_t features(const struct ring *r)
 {
 	return xs_features(r->peer.d->store, r->domid);
@@ -21,16 +53,13 @@ static uint32_t features(const struct ring *r)
 
 static void ring_bad(struct ring *r, uint32_t code, const char *why)
 {
-	struct timespec now;
-
 	r->bad = true;
 	if (features(r) & XENSTORE_SERVER_FEATURE_ERROR)
 		r->page->error = code;
+	xs_conn_quiet(r->peer.conn);
 	/* It may reconnect and do it again, as often as it likes. */
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (r->told && now.tv_sec - r->told < 60)
+	if (!may_tell(&r->told))
 		return;
-	r->told = now.tv_sec + 1;
 	xsd_log(XSD_WARN,
 		"domain %u: its xenstore ring is ignored from now on: %s; it may reconnect, or be "
 		"restarted",
@@ -122,6 +151,101 @@ static void ring_reconnect(struct ring *r)
 	r->page->connection = XENSTORE_CONNECTED;
 }
 
+/* ---- budgets ---- */
+
+/* Milliseconds that the domain has to wait; 0: none. */
+static uint32_t wait_ms(struct ring *r)
+{
+	uint64_t now;
+	uint32_t a, b;
+
+	if (!r->domid)
+		return 0;
+	now = now_ms();
+	if (!r->looks.rate) {
+		xs_budget_init(&r->looks, LOOKS_BURST, LOOKS_RATE, now);
+		xs_budget_init(&r->heavy, HEAVY_BURST, HEAVY_RATE, now);
+	}
+	a = xs_budget_wait(&r->looks, now);
+	b = xs_budget_wait(&r->heavy, now);
+	return a > b ? a : b;
+}
+
+static void hold(struct ring *r)
+{
+	if (r->held)
+		return;
+	if (may_tell(&r->told_held))
+		xsd_log(XSD_WARN,
+			"domain %u: it %s, and is served less often while it does; look at what it "
+			"runs",
+			r->domid,
+			r->looks.left < 0 ? "sends events without requests"
+					  : "commits large transactions without pause");
+	r->held = true;
+	r->next_held = r->peer.d->held;
+	r->peer.d->held = r;
+}
+
+void xsd_ring_forget(struct ring *r)
+{
+	struct ring **p = &r->peer.d->held;
+
+	if (!r->held)
+		return;
+	while (*p != r)
+		p = &(*p)->next_held;
+	*p = r->next_held;
+	r->held = false;
+}
+
+int xsd_ring_timeout(struct xsd *d)
+{
+	uint32_t least = UINT32_MAX, ms;
+	struct ring *r;
+
+	for (r = d->held; r; r = r->next_held) {
+		ms = wait_ms(r);
+		least = ms < least ? ms : least;
+	}
+	return d->held ? (int)least : -1;
+}
+
+static void acknowledge(struct ring *r)
+{
+	/* Before the ring is looked at: what comes from now on makes a new event. */
+	r->masked = false;
+	xsd_xen_unmask(r->peer.d, r);
+}
+
+void xsd_ring_unhold(struct xsd *d)
+{
+	struct ring **p = &d->held, *r;
+
+	while ((r = *p)) {
+		if (wait_ms(r)) {
+			p = &r->next_held;
+			continue;
+		}
+		*p = r->next_held;
+		r->held = false;
+		if (r->masked)
+			acknowledge(r);
+		xsd_dirty(&r->peer);
+	}
+}
+
+void xsd_ring_event(struct ring *r)
+{
+	r->masked = true;
+	if (wait_ms(r)) {
+		hold(r);
+		return;
+	}
+	acknowledge(r);
+	xsd_ring_run(r);
+}
+
 void xsd_ring_start(struct ring *r)
 {
 	struct xs_conn *c = r->peer.conn;
@@ -160,13 +284,29 @@ void xsd_ring_resume(struct ring *r)
 	r->page->server_features = features(r);
 }
 
+/* Account what one look at the ring was worth. */
+static void account(struct ring *r, uint32_t requests, uint32_t given, uint32_t work)
+{
+	xs_budget_spend(&r->looks, 1 - (int64_t)(LOOKS_REQUEST * requests + given / LOOKS_BYTES));
+	if (work > HEAVY_FREE)
+		xs_budget_spend(&r->heavy, work - HEAVY_FREE);
+}
+
 void xsd_ring_run(struct ring *r)
 {
 	struct xs_conn *c = r->peer.conn;
-	uint32_t moved = 0;
+	uint32_t moved = 0, given = 0, done = c->answers, work = c->work;
 	bool stalled;
 	ssize_t used;
 
+	if (wait_ms(r)) {
+		/* It may have what is there for it, and has to wait with the rest. */
+		xsd_undirty(&r->peer);
+		hold(r);
+		if (!r->bad && ring_give(r))
+			xsd_xen_notify(r->peer.d, r);
+		return;
+	}
 	if (r->page->connection == XENSTORE_RECONNECT &&
 	    features(r) & XENSTORE_SERVER_FEATURE_RECONNECTION) {
 		ring_reconnect(r);
@@ -191,12 +331,14 @@ void xsd_ring_run(struct ring *r)
 	xsd_journal_commit(r->peer.d);
 	r->page->req_cons = c->in_at;
 	stalled = !xs_conn_ready(r->peer.conn);
-	moved += ring_give(r);
+	given = ring_give(r);
+	moved += given;
 	xsd_undirty(&r->peer);
 	/* Came more while we worked, or is there room now for requests that were kept? One more turn, later. */
 	if (!r->bad && xs_conn_ready(r->peer.conn) && (stalled || r->page->req_prod != c->in_at))
 		xsd_dirty(&r->peer);
 tell:
+	account(r, c->answers - done, given, c->work - work);
 	if (moved)
 		xsd_xen_notify(r->peer.d, r);
 }

@@ -43,6 +43,11 @@ void xsd_xen_notify(struct xsd *d, struct ring *r)
 	xenevtchn_notify(d->xen->evtchn, r->port);
 }
 
+void xsd_xen_unmask(struct xsd *d, struct ring *r)
+{
+	xenevtchn_unmask(d->xen->evtchn, r->port);
+}
+
 /* ---- rings ---- */
 
 static struct ring *ring_by_port(struct xen *x, evtchn_port_t port)
@@ -90,6 +95,7 @@ static void ring_free(struct xsd *d, struct ring *r)
 		p = &(*p)->next;
 	*p = r->next;
 	xsd_undirty(&r->peer);
+	xsd_ring_forget(r);
 	if (r->port)
 		xenevtchn_unbind(d->xen->evtchn, r->port);
 	ring_unmap(d->xen, r);
@@ -311,15 +317,15 @@ static void evtchn_ready(struct xsd *d, struct src *s, uint32_t events)
 		port = xenevtchn_pending(d->xen->evtchn);
 		if (port < 0)
 			return;
-		/* Unmask first: what comes from now on makes a new event. */
-		xenevtchn_unmask(d->xen->evtchn, (evtchn_port_t)port);
-		if ((evtchn_port_t)port == d->xen->virq) {
-			check_domains(d);
+		r = ring_by_port(d->xen, (evtchn_port_t)port);
+		if (r) {
+			xsd_ring_event(r);
 			continue;
 		}
-		r = ring_by_port(d->xen, (evtchn_port_t)port);
-		if (r)
-			xsd_ring_run(r);
+		/* Unmask first: what comes from now on makes a new event. */
+		xenevtchn_unmask(d->xen->evtchn, (evtchn_port_t)port);
+		if ((evtchn_port_t)port == d->xen->virq)
+			check_domains(d);
 	}
 }
 
@@ -420,6 +426,8 @@ static int resume_domain(struct xsd *d, struct xs_domain *dom)
 	dom->conn->host = &r->peer;
 	dom->conn->wake = xsd_wake;
 	xsd_ring_resume(r);
+	/* The program before us may have left it masked. */
+	xsd_xen_unmask(d, r);
 	xsd_xen_notify(d, r);
 	xsd_dirty(&r->peer);
 	xsd_log(XSD_INFO, "domain %u connected again", dom->domid);

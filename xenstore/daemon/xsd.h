@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "xenstore/core/xs_budget.h"
 #include "xenstore/core/xs_buf.h"
 #include "xenstore/core/xs_store.h"
 
@@ -54,6 +55,7 @@ struct xsd {
 	struct src evtchn;
 	struct peer *dirty, **dirty_tail, *dead;
 	uint32_t ndirty;
+	struct ring *held; /* rings that wait for their budget, linked by next_held */
 	struct xen *xen; /* NULL with --no-domains */
 	struct journal *journal; /* NULL: none */
 	uint32_t nsock;
@@ -114,12 +116,27 @@ struct ring {
 	uint32_t port; /* local */
 	bool bad; /* broke the ring protocol; ignored until it reconnects */
 	bool granted; /* mapped by grant, not by frame number */
-	int64_t told; /* second of the last log line about a bad ring, or 0 */
+	int64_t told,
+		told_held; /* second of the last log line about a bad ring, about a budget; or 0 */
+	/* Looks at the ring that found nothing, and long commits. Without budget the domain is not served for a while. */
+	struct xs_budget looks, heavy;
+	struct ring *next_held;
+	bool held; /* in the list of those that wait */
+	bool masked; /* its event was taken and not acknowledged: no other comes */
 };
 /* Take requests from the ring and put answers to it; notifies the domain if anything moved. */
 void xsd_ring_run(struct ring *r);
 /* A domain connects for the first time: clear what a previous life left in the page. */
 void xsd_ring_start(struct ring *r);
+
+/* An event of the domain was taken: run its ring and acknowledge, or leave it masked until there is budget. */
+void xsd_ring_event(struct ring *r);
+/* Run rings whose budget is there again. */
+void xsd_ring_unhold(struct xsd *d);
+/* Milliseconds until xsd_ring_unhold() is to be called; -1: never. */
+int xsd_ring_timeout(struct xsd *d);
+/* The ring ends: nobody waits for it any more. */
+void xsd_ring_forget(struct ring *r);
 
 /* A domain that was known before a restart: go on where the journal says. */
 void xsd_ring_resume(struct ring *r);
@@ -153,6 +170,8 @@ int xsd_xen_handover(struct xsd *d, uint32_t *virq);
  */
 int xsd_xen_open(struct xsd *d, int evtchn_fd, uint32_t virq);
 void xsd_xen_notify(struct xsd *d, struct ring *r);
+/* Let the next event of the ring come. */
+void xsd_xen_unmask(struct xsd *d, struct ring *r);
 extern const struct xs_host xsd_host;
 
 /* ---- main.c ---- */
