@@ -244,6 +244,7 @@ int ts_init_dom0(struct ts *ts)
 		{ "/vm/00000000-0000-0000-0000-000000000000/uuid",
 		  "00000000-0000-0000-0000-000000000000" },
 		{ "/local/domain/0/control/shutdown", "" },
+		{ "/local/pool/0/name", "Pool-0" }, /* libxl makes no domain without it */
 	};
 	xen_domctl_getdomaininfo_t info;
 
