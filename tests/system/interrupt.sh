@@ -7,6 +7,12 @@
 # every process, mount and temporary file seen afterwards is one that was left. See points() for where.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+case $PWD/ in
+/tmp/* | /var/tmp/*)
+	echo "SKIP interrupt: this tree is below /tmp, which the test puts an empty one over; move it elsewhere"
+	exit 0
+	;;
+esac
 if [ "${PV_INSIDE:-}" = "" ] && unshare --mount --pid --fork --mount-proc true 2>/dev/null; then
 	PV_INSIDE=namespace unshare --mount --pid --fork --mount-proc "$0" "$@" &
 	inside=$!
