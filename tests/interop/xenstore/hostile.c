@@ -29,6 +29,8 @@
 #define SAMPLES_MAX 100000
 /* Nodes, and as much again for what snapshots keep; output, watches and the allocator's rounding. */
 #define GROWTH_MAX  (12ul << 20)
+/* What a client has to bear, in latencies without the attack. */
+#define TIMES	    5
 /* Latencies below this are no matter, however quiet the machine was before. */
 #define FLOOR_US    50
 #define TRIES	    20
@@ -539,14 +541,15 @@ static struct result attack(size_t i, pid_t daemon, double seconds)
 }
 
 /*
- * The best of some tries counts: what others do to the machine meanwhile is no fault of the daemon's. Without a limit (0) any
- * latency and processor time is good.
+ * The best of some tries counts: what others do to the machine meanwhile is no fault of the daemon's. So after a bad try the client
+ * is measured once more beside a process that has nothing to do with the store, and if that is slow now, the limit is so much higher.
  */
 static bool run(size_t i, pid_t daemon, double seconds, size_t before, const struct result *limit,
 		struct result *best)
 {
 	uint64_t answers = shared->answers, events = shared->events, start = now_us(), ms,
 		 events_max;
+	uint32_t most = limit->p99;
 	struct result r;
 	size_t now;
 	int try;
@@ -555,7 +558,12 @@ static bool run(size_t i, pid_t daemon, double seconds, size_t before, const str
 	best->p99 = UINT32_MAX;
 	for (try = 0; try < TRIES && !good; try++) {
 		r = attack(i, daemon, seconds);
-		good = r.p99 <= limit->p99;
+		if (r.p99 > limit->p99) {
+			uint32_t quiet = attack(0, daemon, seconds).p99;
+
+			most = TIMES * quiet > limit->p99 ? TIMES * quiet : limit->p99;
+		}
+		good = r.p99 <= most;
 		if (r.p99 < best->p99 || good)
 			*best = r;
 	}
@@ -571,7 +579,7 @@ static bool run(size_t i, pid_t daemon, double seconds, size_t before, const str
 	printf("%s xenstore-hostile-%s (client p50 %u us, p99 %u us of at most %u; daemon %+.1f MB "
 	       "of at most %.1f, "
 	       "processor %u %%; %llu answers/s; %llu events of at most %llu; %d tries)\n",
-	       good ? "PASS" : "FAIL", attacks[i].name, best->p50, best->p99, limit->p99,
+	       good ? "PASS" : "FAIL", attacks[i].name, best->p50, best->p99, most,
 	       ((double)now - (double)before) / 1e6, GROWTH_MAX / 1e6, best->cpu,
 	       (unsigned long long)(answers * 1000 / (ms + 1)), (unsigned long long)events,
 	       (unsigned long long)events_max, try);
@@ -604,7 +612,7 @@ int main(int argc, char **argv)
 	failed += !run(0, daemon, seconds, before, &limit, &busy);
 	/* A loaded machine is no fault of the daemon. */
 	idle = busy.p99 > idle ? busy.p99 : idle;
-	limit.p99 = 5 * (idle > FLOOR_US ? idle : FLOOR_US);
+	limit.p99 = TIMES * (idle > FLOOR_US ? idle : FLOOR_US);
 	for (i = 1; i < sizeof(attacks) / sizeof(attacks[0]); i++)
 		if (argc < 3 || !strcmp(argv[2], attacks[i].name))
 			failed += !run(i, daemon, seconds, before, &limit, &r);
