@@ -60,8 +60,8 @@ static void alloc_frame_list(struct build *b)
 	b->d->max_pages = opt.dom0_mem_max ? (uint32_t)opt.dom0_mem_max : ~0u;
 }
 
-/* Frames for the pfns from n up to end. Large blocks first; the last ones page by page. Flags as of heap_alloc(). */
-static void alloc_memory(struct build *b, uint64_t n, uint64_t end, unsigned int flags)
+/* Frames for the pfns from n up to end. Large blocks first; the last ones page by page. Not cleared. */
+static void alloc_memory(struct build *b, uint64_t n, uint64_t end)
 {
 	unsigned int order = 10;
 
@@ -69,7 +69,7 @@ static void alloc_memory(struct build *b, uint64_t n, uint64_t end, unsigned int
 		mfn_t m = MFN_NONE;
 
 		if (n + (1UL << order) <= end)
-			m = domain_alloc_pages(b->d, order, flags);
+			m = domain_alloc_pages(b->d, order, HEAP_NO_SCRUB);
 		if (m.v == INVALID_MFN_VAL) {
 			if (!order)
 				hv_panic("dom0: memory ran out at page %lu of %lu\n", n,
@@ -85,37 +85,54 @@ static void alloc_memory(struct build *b, uint64_t n, uint64_t end, unsigned int
 }
 
 /* ---- contents */
-struct copy_to {
+/* n bytes at byte `at` of the domain's memory, from src or, without one, zero. */
+static void put(const struct build *b, uint64_t at, const void *src, uint64_t n)
+{
+	while (n) {
+		uint64_t in_page = at & (PAGE_SIZE - 1), step = MIN(n, PAGE_SIZE - in_page);
+		char *to = (char *)pfn_virt(b, at >> PAGE_SHIFT) + in_page;
+
+		if (src) {
+			memcpy(to, src, step);
+			src = (const char *)src + step;
+		} else {
+			memset(to, 0, step);
+		}
+		at += step;
+		n -= step;
+	}
+}
+
+/* The rest of the page that the byte `at` lies in. */
+static void clear_rest(const struct build *b, uint64_t at)
+{
+	put(b, at, NULL, -at & (PAGE_SIZE - 1));
+}
+
+struct load_to {
 	const struct build *b;
 	uint64_t offset; /* bytes from pfn 0 */
 };
 
 static int copy_out(void *ctx, uint64_t off, const void *src, size_t n)
 {
-	const struct copy_to *c = ctx;
-	uint64_t at = c->offset + off;
+	const struct load_to *to = ctx;
 
-	while (n) {
-		uint64_t in_page = at & (PAGE_SIZE - 1), step = MIN(n, PAGE_SIZE - in_page);
-
-		memcpy((char *)pfn_virt(c->b, at >> PAGE_SHIFT) + in_page, src, step);
-		src = (const char *)src + step;
-		at += step;
-		n -= step;
-	}
+	put(to->b, to->offset + off, src, n);
 	return 0;
 }
 
-/* Fresh domain pages are zero already. */
 static int zero_out(void *ctx, uint64_t off, uint64_t n)
 {
-	(void)ctx, (void)off, (void)n;
+	const struct load_to *to = ctx;
+
+	put(to->b, to->offset + off, NULL, n);
 	return 0;
 }
 
 static void load_kernel(struct build *b)
 {
-	struct copy_to to = { b, b->l.kernel.pfn << PAGE_SHIFT };
+	struct load_to to = { b, b->l.kernel.pfn << PAGE_SHIFT };
 	struct xenelf_sink sink = { copy_out, zero_out, &to };
 
 	to.offset += b->elf.virt_start & (PAGE_SIZE - 1);
@@ -127,10 +144,10 @@ static void load_kernel(struct build *b)
 
 static void load_ramdisk(struct build *b, const struct boot_module *m)
 {
-	struct copy_to to = { b, b->l.ramdisk.pfn << PAGE_SHIFT };
+	uint64_t at = b->l.ramdisk.pfn << PAGE_SHIFT, n = m->end - m->start;
 
-	if (b->l.ramdisk.pages)
-		copy_out(&to, 0, phys_to_virt(m->start), m->end - m->start);
+	put(b, at, phys_to_virt(m->start), n);
+	clear_rest(b, at + n);
 }
 
 static void write_p2m(struct build *b)
@@ -140,6 +157,7 @@ static void write_p2m(struct build *b)
 
 		page[n % 512] = b->mfn[n];
 	}
+	clear_rest(b, (b->l.p2m.pfn << PAGE_SHIFT) + b->nr_pages * 8);
 }
 
 static void write_tables(struct build *b)
@@ -153,8 +171,9 @@ static void write_tables(struct build *b)
 		pvlayout_table(&b->l, i, &t);
 		page = pfn_virt(b, t.pfn);
 		for (unsigned int slot = 0; slot < 512; slot++)
-			if (pvlayout_slot(&b->l, &t, slot, &to, &flags))
-				page[slot] = pte_make(mfn(b->mfn[to]), flags);
+			page[slot] = pvlayout_slot(&b->l, &t, slot, &to, &flags)
+					     ? pte_make(mfn(b->mfn[to]), flags)
+					     : 0;
 	}
 }
 
@@ -164,6 +183,7 @@ static void write_start_info(struct build *b)
 	const char *args = boot_info.module[0].cmdline;
 	size_t n = MIN(strlen(args), sizeof(si->cmd_line) - 1);
 
+	memset(si, 0, PAGE_SIZE);
 	memcpy(si->magic, "xen-3.0-x86_64", sizeof("xen-3.0-x86_64"));
 	si->nr_pages = b->nr_pages;
 	si->shared_info = b->d->shared_info_mfn.v << PAGE_SHIFT;
@@ -320,10 +340,10 @@ void dom0_build(void)
 			 (need + 255) >> 8);
 	alloc_frame_list(&b);
 	/*
-	 * First what is filled now; the rest when the sources' own memory is free again. That is not cleared: nobody but
-	 * the loader and domain 0's own kernel had it before.
+	 * First what is filled now; the rest when the sources' own memory is free again. It is not cleared but where domain
+	 * 0 reads before it writes: nobody but the loader and domain 0's own kernel had it before.
 	 */
-	alloc_memory(&b, 0, b.l.used_pages, 0);
+	alloc_memory(&b, 0, b.l.used_pages);
 	load_kernel(&b);
 	if (rd)
 		load_ramdisk(&b, rd);
@@ -331,7 +351,7 @@ void dom0_build(void)
 		hv_free_pages(image, order);
 	for (unsigned int i = 0; i < boot_info.nr_modules; i++)
 		boot_module_free(i);
-	alloc_memory(&b, b.l.used_pages, b.nr_pages, HEAP_NO_SCRUB);
+	alloc_memory(&b, b.l.used_pages, b.nr_pages);
 	write_p2m(&b);
 	write_tables(&b);
 	write_start_info(&b);

@@ -263,8 +263,12 @@ static void random_tables(void)
 		op[i].cmd = (unsigned int)(below(4) ? below(24) : value());
 		op[i].arg1.mfn = below(2) ? mfn : value();
 		op[i].arg2.src_mfn = value();
-		/* A base pointer or an LDT that is not refused would be ours to live with. */
-		if (op[i].cmd == MMUEXT_SET_LDT || op[i].cmd == MMUEXT_NEW_USER_BASEPTR)
+		/*
+		 * A base pointer or an LDT that is not refused would be ours to live with: a target of zeros that
+		 * the other vcpu has just unmapped is a good top-level table.
+		 */
+		if (op[i].cmd == MMUEXT_SET_LDT || op[i].cmd == MMUEXT_NEW_BASEPTR ||
+		    op[i].cmd == MMUEXT_NEW_USER_BASEPTR)
 			op[i].cmd = MMUEXT_TLB_FLUSH_LOCAL;
 	}
 	count(hc_mmu_update(u, below(5), below(2) ? bad_pointer() : UL(arena),
