@@ -7,7 +7,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 : "${MM_ON:=paravane}" "${SMP:=2}" "${MEM:=1G}" "${DOM0_MEM:=384M}" "${T:=400}"
-: "${JOB_ENV:=ON=guest RACE=1 STRESS=4 HOLD=2 SEEDS=2 OPS=300}"
+: "${JOB_ENV:=ON=guest RACE=1 STRESS=4 HOLD=2 SEEDS=2 OPS=1000}"
 . tests/lib/host.sh
 host_trap
 mkdir -p build/mm
@@ -53,6 +53,9 @@ digests=$(cat "${logs[@]}" | tr -d '\r' | sed -n 's/^.*DIGEST [a-z0-9]* \(SEED .
 differ=$(sort -u - tests/mm/native.digests <<<"$digests" | awk '{ print $2 " of " $4 " operations" }' | uniq -d)
 if [ -n "$differ" ]; then
 	echo "FAIL mm/digests: not the same everywhere: seed" $differ
+	status=1
+elif [ -z "$digests" ]; then
+	echo "FAIL mm/digests: no run of fixed seeds said what it found"
 	status=1
 else
 	echo "PASS mm/digests: $(grep -c . <<<"$digests") runs of fixed seeds agree, $(grep -cxFf tests/mm/native.digests <<<"$digests")" \
