@@ -58,6 +58,7 @@ class Run:
         self.name, self.hypervisor = name, hypervisor
         self.status, self.reason, self.text = status, reason, text
         self.checks = [m.group(2) for m in CHECK.finditer(text)]
+        self.failed = [m.group(2) for m in CHECK.finditer(text) if m.group(1) == "FAIL "]
 
 
 def directives(name):
@@ -158,7 +159,8 @@ def check_line(name, runs):
     skipped = [r for r in runs if r.status == "skip"]
     difference = compare(*runs) if len(runs) == 2 else None
     if bad:
-        why = "; ".join(f"on {r.hypervisor} {r.status} {r.reason}" for r in bad)
+        why = "; ".join(f"on {r.hypervisor} {r.status} {r.reason}" +
+                        f" ({r.failed[0]})" * bool(r.failed) for r in bad)
         return [f"FAIL guest/{name}: {why}"], False
     if difference:
         return [f"FAIL guest/{name}: {difference}"], False
