@@ -24,8 +24,7 @@ static unsigned int acct_pos(const struct xs_acct *a, uint16_t domid)
 	return lo;
 }
 
-/* Make sure that domid has an entry, so that acct_add() cannot fail. */
-static bool acct_reserve(struct xs_acct *a, uint16_t domid)
+bool xs_acct_reserve(struct xs_acct *a, uint16_t domid)
 {
 	unsigned int pos = acct_pos(a, domid);
 
@@ -46,7 +45,7 @@ static bool acct_reserve(struct xs_acct *a, uint16_t domid)
 	return true;
 }
 
-static void acct_add(struct xs_acct *a, uint16_t domid, int64_t nodes, int64_t bytes)
+void xs_acct_add(struct xs_acct *a, uint16_t domid, int64_t nodes, int64_t bytes)
 {
 	unsigned int pos = acct_pos(a, domid);
 
@@ -110,22 +109,9 @@ static void blob_put(struct xs_blob *b)
 		xs_free(b);
 }
 
-/* What the child pointer of a node with children points into. There is room for the next power of two. */
-struct kids {
-	struct xs_blob *names; /* all names, packed; NULL until asked for */
-	size_t len; /* bytes of all names with their NULs */
-	struct xs_node *child[];
-};
-
-static struct kids *kids_of(struct xs_node **child)
+struct xs_node **xs_kids_resize(struct xs_node **child, uint32_t cap)
 {
-	return child ? (struct kids *)((char *)child - offsetof(struct kids, child)) : NULL;
-}
-
-/* Make room for cap children (not 0), as realloc() does; NULL when out of memory. */
-static struct xs_node **kids_resize(struct xs_node **child, uint32_t cap)
-{
-	struct kids *k = xs_realloc(kids_of(child), sizeof(*k) + cap * sizeof(k->child[0]));
+	struct xs_kids *k = xs_realloc(xs_kids_of(child), sizeof(*k) + cap * sizeof(k->child[0]));
 
 	if (!k)
 		return NULL;
@@ -138,7 +124,7 @@ static struct xs_node **kids_resize(struct xs_node **child, uint32_t cap)
 
 static void kids_changed(struct xs_node *dir)
 {
-	struct kids *k = kids_of(dir->child);
+	struct xs_kids *k = xs_kids_of(dir->child);
 
 	if (!k || !k->names)
 		return;
@@ -146,21 +132,21 @@ static void kids_changed(struct xs_node *dir)
 	k->names = NULL;
 }
 
-static void kids_free(struct xs_node *dir)
+void xs_kids_free(struct xs_node *dir)
 {
 	kids_changed(dir);
-	xs_free(kids_of(dir->child));
+	xs_free(xs_kids_of(dir->child));
 	dir->child = NULL;
 }
 
 size_t xs_node_names_len(const struct xs_node *n)
 {
-	return n->nchild ? kids_of(n->child)->len : 0;
+	return n->nchild ? xs_kids_of(n->child)->len : 0;
 }
 
 const struct xs_blob *xs_node_names(struct xs_node *n)
 {
-	struct kids *k = kids_of(n->child);
+	struct xs_kids *k = xs_kids_of(n->child);
 	uint32_t i;
 	char *p;
 
@@ -189,13 +175,13 @@ void xs_node_put(struct xs_node *n)
 		return;
 	for (i = 0; i < n->nchild; i++)
 		xs_node_put(n->child[i]);
-	kids_free(n);
+	xs_kids_free(n);
 	blob_put(n->value);
 	xs_perms_put(n->perms);
 	xs_free(n);
 }
 
-static struct xs_node *node_new(const char *name, size_t len, struct xs_perms *perms)
+struct xs_node *xs_node_new(const char *name, size_t len, struct xs_perms *perms)
 {
 	struct xs_node *n = xs_alloc(sizeof(*n) + len + 1);
 
@@ -210,8 +196,7 @@ static struct xs_node *node_new(const char *name, size_t len, struct xs_perms *p
 	return n;
 }
 
-/* The child array has room for the power of two at or above the count. */
-static uint32_t child_cap(uint32_t n)
+uint32_t xs_child_cap(uint32_t n)
 {
 	uint32_t cap = 1;
 
@@ -220,7 +205,7 @@ static uint32_t child_cap(uint32_t n)
 	return n ? cap : 0;
 }
 
-static int name_cmp(const struct xs_node *n, const char *name, size_t len)
+int xs_name_cmp(const struct xs_node *n, const char *name, size_t len)
 {
 	int c = (unsigned char)n->name[0] - (unsigned char)name[0];
 
@@ -238,7 +223,7 @@ static uint32_t child_pos(const struct xs_node *n, const char *name, size_t len,
 
 	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;
-		int c = name_cmp(n->child[mid], name, len);
+		int c = xs_name_cmp(n->child[mid], name, len);
 
 		if (!c) {
 			*found = true;
@@ -272,13 +257,13 @@ size_t xs_node_bytes(const struct xs_node *n)
 /* A private copy: same name, value, list and generation; the children are shared. */
 static struct xs_node *node_copy(const struct xs_node *o)
 {
-	struct xs_node *n = node_new(o->name, o->name_len, o->perms);
+	struct xs_node *n = xs_node_new(o->name, o->name_len, o->perms);
 	uint32_t i;
 
 	if (!n)
 		return NULL;
 	if (o->nchild) {
-		n->child = kids_resize(NULL, child_cap(o->nchild));
+		n->child = xs_kids_resize(NULL, xs_child_cap(o->nchild));
 		if (!n->child) {
 			xs_node_put(n);
 			return NULL;
@@ -286,7 +271,7 @@ static struct xs_node *node_copy(const struct xs_node *o)
 		memcpy(n->child, o->child, o->nchild * sizeof(*n->child));
 		for (i = 0; i < o->nchild; i++)
 			n->child[i]->ref++;
-		kids_of(n->child)->len = xs_node_names_len(o);
+		xs_kids_of(n->child)->len = xs_node_names_len(o);
 		n->nchild = o->nchild;
 	}
 	n->value = o->value;
@@ -345,6 +330,21 @@ struct xs_node *xs_tree_find(const struct xs_node *root, const char *path)
 	return l.node;
 }
 
+bool xs_tree_same(const struct xs_node *a, const struct xs_node *b, const char *path)
+{
+	const char *name;
+	size_t len;
+
+	while (a && b && a != b) {
+		len = xs_path_next(&path, &name);
+		if (!len)
+			return false;
+		a = xs_node_child(a, name, len);
+		b = xs_node_child(b, name, len);
+	}
+	return a && b;
+}
+
 /*
  * Walk as far as path exists, making all on the way private. Returns the slot of the last node, *rest what is left
  * of the path; NULL when out of memory (the tree is as before in content).
@@ -377,8 +377,8 @@ static struct xs_node **walk_private(struct xs_tree *t, const char *path, const 
 
 static bool insert_child(struct xs_node *dir, uint32_t pos, struct xs_node *n)
 {
-	if (dir->nchild == child_cap(dir->nchild)) {
-		struct xs_node **a = kids_resize(dir->child, child_cap(dir->nchild + 1));
+	if (dir->nchild == xs_child_cap(dir->nchild)) {
+		struct xs_node **a = xs_kids_resize(dir->child, xs_child_cap(dir->nchild + 1));
 
 		if (!a)
 			return false;
@@ -387,7 +387,7 @@ static bool insert_child(struct xs_node *dir, uint32_t pos, struct xs_node *n)
 	kids_changed(dir);
 	memmove(&dir->child[pos + 1], &dir->child[pos], (dir->nchild - pos) * sizeof(*dir->child));
 	dir->child[pos] = n;
-	kids_of(dir->child)->len += n->name_len + 1u;
+	xs_kids_of(dir->child)->len += n->name_len + 1u;
 	dir->nchild++;
 	return true;
 }
@@ -397,13 +397,13 @@ static void remove_child(struct xs_node *dir, uint32_t pos)
 	struct xs_node **a;
 
 	kids_changed(dir);
-	kids_of(dir->child)->len -= dir->child[pos]->name_len + 1u;
+	xs_kids_of(dir->child)->len -= dir->child[pos]->name_len + 1u;
 	dir->nchild--;
 	memmove(&dir->child[pos], &dir->child[pos + 1], (dir->nchild - pos) * sizeof(*dir->child));
 	if (!dir->nchild) {
-		kids_free(dir);
-	} else if (dir->nchild == child_cap(dir->nchild)) {
-		a = kids_resize(dir->child, dir->nchild);
+		xs_kids_free(dir);
+	} else if (dir->nchild == xs_child_cap(dir->nchild)) {
+		a = xs_kids_resize(dir->child, dir->nchild);
 		if (a) /* else: the block stays larger than needed, which harms nothing */
 			dir->child = a;
 	}
@@ -418,7 +418,7 @@ static struct xs_node *build_chain(struct xs_tree *t, const char *rest, struct x
 	size_t len;
 
 	while ((len = xs_path_next(&rest, &name))) {
-		n = node_new(name, len, perms);
+		n = xs_node_new(name, len, perms);
 		if (!n || (last && !insert_child(last, 0, n))) {
 			xs_node_put(n);
 			xs_node_put(top);
@@ -436,7 +436,7 @@ static struct xs_node *build_chain(struct xs_tree *t, const char *rest, struct x
 static void acct_chain(struct xs_tree *t, const struct xs_node *n)
 {
 	for (; n; n = n->nchild ? n->child[0] : NULL)
-		acct_add(&t->acct, n->perms->p[0].domid, 1, (int64_t)xs_node_bytes(n));
+		xs_acct_add(&t->acct, n->perms->p[0].domid, 1, (int64_t)xs_node_bytes(n));
 }
 
 static int create(struct xs_tree *t, struct xs_node *dir, const char *rest, uint16_t owner,
@@ -455,7 +455,7 @@ static int create(struct xs_tree *t, struct xs_node *dir, const char *rest, uint
 	if (!perms)
 		return ENOMEM;
 	top = build_chain(t, rest, perms, &leaf);
-	if (!top || !acct_reserve(&t->acct, perms->p[0].domid) ||
+	if (!top || !xs_acct_reserve(&t->acct, perms->p[0].domid) ||
 	    !insert_child(dir, child_pos(dir, name, len, &found), top)) {
 		xs_node_put(top);
 		xs_perms_put(perms);
@@ -491,13 +491,13 @@ int xs_tree_write(struct xs_tree *t, const char *path, uint16_t owner, const voi
 			goto free_value;
 		return 0;
 	}
-	if (!acct_reserve(&t->acct, n->perms->p[0].domid))
+	if (!xs_acct_reserve(&t->acct, n->perms->p[0].domid))
 		goto free_value;
 	before = xs_node_bytes(n);
 	blob_put(n->value);
 	n->value = value;
 	n->gen = ++*t->gen;
-	acct_add(&t->acct, n->perms->p[0].domid, 0, (int64_t)xs_node_bytes(n) - (int64_t)before);
+	xs_acct_add(&t->acct, n->perms->p[0].domid, 0, (int64_t)xs_node_bytes(n) - (int64_t)before);
 	return 0;
 
 free_value:
@@ -510,7 +510,7 @@ static bool acct_reserve_all(struct xs_acct *a, const struct xs_node *n)
 {
 	uint32_t i;
 
-	if (!acct_reserve(a, n->perms->p[0].domid))
+	if (!xs_acct_reserve(a, n->perms->p[0].domid))
 		return false;
 	for (i = 0; i < n->nchild; i++)
 		if (!acct_reserve_all(a, n->child[i]))
@@ -523,7 +523,7 @@ static void acct_drop(struct xs_tree *t, const struct xs_node *n)
 	size_t bytes = xs_node_bytes(n);
 	uint32_t i;
 
-	acct_add(&t->acct, n->perms->p[0].domid, -1, -(int64_t)bytes);
+	xs_acct_add(&t->acct, n->perms->p[0].domid, -1, -(int64_t)bytes);
 	t->replaced += bytes;
 	for (i = 0; i < n->nchild; i++)
 		acct_drop(t, n->child[i]);
@@ -564,15 +564,15 @@ int xs_tree_rm(struct xs_tree *t, const char *path, struct xs_node **old)
 
 static int node_set_perms(struct xs_tree *t, struct xs_node *n, struct xs_perms *perms)
 {
-	if (!acct_reserve(&t->acct, n->perms->p[0].domid) ||
-	    !acct_reserve(&t->acct, perms->p[0].domid))
+	if (!xs_acct_reserve(&t->acct, n->perms->p[0].domid) ||
+	    !xs_acct_reserve(&t->acct, perms->p[0].domid))
 		return ENOMEM;
-	acct_add(&t->acct, n->perms->p[0].domid, -1, -(int64_t)xs_node_bytes(n));
+	xs_acct_add(&t->acct, n->perms->p[0].domid, -1, -(int64_t)xs_node_bytes(n));
 	xs_perms_get(perms);
 	xs_perms_put(n->perms);
 	n->perms = perms;
 	n->gen = ++*t->gen;
-	acct_add(&t->acct, perms->p[0].domid, 1, (int64_t)xs_node_bytes(n));
+	xs_acct_add(&t->acct, perms->p[0].domid, 1, (int64_t)xs_node_bytes(n));
 	return 0;
 }
 
@@ -582,128 +582,6 @@ int xs_tree_set_perms(struct xs_tree *t, const char *path, struct xs_perms *perm
 	struct xs_node **slot = walk_private(t, path, &rest);
 
 	return slot ? node_set_perms(t, *slot, perms) : ENOMEM;
-}
-
-/* ---- merging ---- */
-
-bool xs_tree_same(const struct xs_node *a, const struct xs_node *b, const char *path)
-{
-	const char *name;
-	size_t len;
-
-	while (a && b && a != b) {
-		len = xs_path_next(&path, &name);
-		if (!len)
-			return false;
-		a = xs_node_child(a, name, len);
-		b = xs_node_child(b, name, len);
-	}
-	return a && b;
-}
-
-/* The child of n at *i if it has this name, and go on to the next; else NULL. */
-static struct xs_node *take_child(const struct xs_node *n, uint32_t *i, const struct xs_node *name)
-{
-	if (*i == n->nchild || name_cmp(n->child[*i], name->name, name->name_len))
-		return NULL;
-	return n->child[(*i)++];
-}
-
-/* Of two candidates the one whose name comes first. */
-static struct xs_node *first_of(struct xs_node *a, const struct xs_node *n, uint32_t i)
-{
-	struct xs_node *b = i < n->nchild ? n->child[i] : NULL;
-
-	if (!a || !b)
-		return a ? a : b;
-	return a == b || name_cmp(a, b->name, b->name_len) <= 0 ? a : b;
-}
-
-static struct xs_node *merge_node(struct xs_tree *t, struct xs_node *base, struct xs_node *work,
-				  struct xs_node *now);
-
-/* Fill n, which has room, with the children of now as work has changed them. */
-static bool merge_children(struct xs_tree *t, struct xs_node *n, struct xs_node *base,
-			   struct xs_node *work, struct xs_node *now)
-{
-	uint32_t i = 0, j = 0, k = 0;
-	struct xs_node *b, *w, *c, *r;
-
-	while (i < base->nchild || j < work->nchild || k < now->nchild) {
-		r = i < base->nchild ? base->child[i] : NULL;
-		r = first_of(first_of(r, work, j), now, k);
-		b = take_child(base, &i, r);
-		w = take_child(work, &j, r);
-		c = take_child(now, &k, r);
-		if (w == b)
-			r = c ? xs_node_get(c) : NULL;
-		else if (c == b)
-			r = w ? xs_node_get(w) : NULL;
-		else if (!b || !w || !c || !(r = merge_node(t, b, w, c)))
-			return false;
-		if (!r)
-			continue;
-		n->child[n->nchild++] = r;
-		kids_of(n->child)->len += r->name_len + 1u;
-	}
-	return true;
-}
-
-/* A new reference to base with both changes; NULL when they meet in this node, or when out of memory. */
-static struct xs_node *merge_node(struct xs_tree *t, struct xs_node *base, struct xs_node *work,
-				  struct xs_node *now)
-{
-	struct xs_node **child, *n;
-
-	if (now == base)
-		return xs_node_get(work);
-	if (work == base)
-		return xs_node_get(now);
-	if (now->value != base->value || now->perms != base->perms)
-		return NULL;
-	n = node_new(work->name, work->name_len, work->perms);
-	if (!n)
-		return NULL;
-	n->value = work->value;
-	if (n->value)
-		n->value->ref++;
-	n->gen = ++*t->gen;
-	t->replaced += xs_node_bytes(now) + now->nchild * sizeof(now->child[0]);
-	if (!work->nchild && !now->nchild)
-		return n;
-	n->child = kids_resize(NULL, child_cap(work->nchild + now->nchild));
-	if (!n->child || !merge_children(t, n, base, work, now)) {
-		xs_node_put(n);
-		return NULL;
-	}
-	if (!n->nchild) {
-		kids_free(n);
-		return n;
-	}
-	child = kids_resize(n->child, child_cap(n->nchild));
-	if (child) /* else: the block stays larger than needed, which harms nothing */
-		n->child = child;
-	return n;
-}
-
-bool xs_tree_merge(struct xs_tree *t, struct xs_node *base, const struct xs_tree *work)
-{
-	struct xs_node *root;
-	unsigned int i;
-
-	for (i = 0; i < work->acct.num; i++)
-		if (!acct_reserve(&t->acct, work->acct.u[i].domid))
-			return false;
-	root = merge_node(t, base, work->root, t->root);
-	if (!root)
-		return false;
-	xs_node_put(t->root);
-	t->root = root;
-	t->replaced += work->replaced;
-	for (i = 0; i < work->acct.num; i++)
-		acct_add(&t->acct, work->acct.u[i].domid, work->acct.u[i].nodes,
-			 work->acct.u[i].bytes);
-	return true;
 }
 
 /* ---- forgetting a domain ---- */
@@ -773,9 +651,9 @@ int xs_tree_init(struct xs_tree *t, struct xs_perms *perms, uint64_t *gen)
 {
 	memset(t, 0, sizeof(*t));
 	t->gen = gen;
-	if (!acct_reserve(&t->acct, perms->p[0].domid))
+	if (!xs_acct_reserve(&t->acct, perms->p[0].domid))
 		return ENOMEM;
-	t->root = node_new("", 0, perms);
+	t->root = xs_node_new("", 0, perms);
 	if (!t->root) {
 		xs_acct_free(&t->acct);
 		return ENOMEM;
@@ -805,15 +683,15 @@ static const char *check_node(const struct xs_node *n, struct xs_acct *a, uint64
 		return "a node has no permission list";
 	if (n->value && (!n->value->ref || !n->value->len))
 		return "a value is empty or has no reference";
-	if (!acct_reserve(a, n->perms->p[0].domid))
+	if (!xs_acct_reserve(a, n->perms->p[0].domid))
 		return "out of memory";
-	acct_add(a, n->perms->p[0].domid, 1, (int64_t)xs_node_bytes(n));
+	xs_acct_add(a, n->perms->p[0].domid, 1, (int64_t)xs_node_bytes(n));
 	for (i = 0; i < n->nchild; i++) {
 		const struct xs_node *c = n->child[i];
 
 		if (!c->name_len || c->name[c->name_len])
 			return "a child has a bad name";
-		if (i && name_cmp(n->child[i - 1], c->name, c->name_len) >= 0)
+		if (i && xs_name_cmp(n->child[i - 1], c->name, c->name_len) >= 0)
 			return "children are out of order";
 		names += c->name_len + 1u;
 		bad = check_node(c, a, nodes);

@@ -28,7 +28,7 @@ struct xs_node {
 	uint32_t ref;
 	uint32_t nchild;
 	uint64_t gen; /* changes with value, permissions and child list */
-	struct xs_node **child; /* sorted by name; see struct kids in xs_tree.c */
+	struct xs_node **child; /* sorted by name; see struct xs_kids */
 	struct xs_blob *value;
 	struct xs_perms *perms;
 	uint16_t name_len;
@@ -125,5 +125,34 @@ int xs_tree_forget(struct xs_tree *t, uint16_t domid);
  * receives the number of nodes.
  */
 const char *xs_tree_check(const struct xs_tree *t, uint64_t *nodes);
+
+/* ---- between xs_tree.c and xs_merge.c ---- */
+
+/* Make sure that domid has an entry, so that xs_acct_add() cannot fail. */
+bool xs_acct_reserve(struct xs_acct *a, uint16_t domid);
+void xs_acct_add(struct xs_acct *a, uint16_t domid, int64_t nodes, int64_t bytes);
+
+/* What the child pointer of a node with children points into. There is room for the next power of two. */
+struct xs_kids {
+	struct xs_blob *names; /* all names, packed; NULL until asked for */
+	size_t len; /* bytes of all names with their NULs */
+	struct xs_node *child[];
+};
+
+static inline struct xs_kids *xs_kids_of(struct xs_node **child)
+{
+	return child ? (struct xs_kids *)((char *)child - offsetof(struct xs_kids, child)) : NULL;
+}
+
+/* Make room for cap children (not 0), as realloc() does; NULL when out of memory. */
+struct xs_node **xs_kids_resize(struct xs_node **child, uint32_t cap);
+void xs_kids_free(struct xs_node *dir);
+/* The child array has room for the power of two at or above the count. */
+uint32_t xs_child_cap(uint32_t n);
+
+/* A node without value and children; takes a reference to perms. NULL when out of memory. */
+struct xs_node *xs_node_new(const char *name, size_t len, struct xs_perms *perms);
+/* Order of names: below, at or above 0 as the node's comes before, is, or comes after name. */
+int xs_name_cmp(const struct xs_node *n, const char *name, size_t len);
 
 #endif
