@@ -87,8 +87,8 @@ void xsd_sock_flush(struct peer *p)
 		close_peer(p);
 		return;
 	}
-	/* Answers were taken: go on with requests that came before reading was stopped. */
-	if (p->paused && xs_conn_ready(p->conn)) {
+	/* Answers were taken: go on with requests that were received and had to wait. */
+	if (p->conn->in.len && xs_conn_ready(p->conn)) {
 		handle_kept(p);
 		if (p->dead)
 			return;
