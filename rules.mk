@@ -22,7 +22,7 @@ C_FILES := $(wildcard $(foreach d,hypervisor hypervisor/* hypervisor/*/* xenstor
 
 # ---- Debian packages everything here needs; tools/deps installs those that are missing
 DEPS := gcc binutils make libc6-dev libxen-dev check libsubunit-dev pkg-config \
-	qemu-system-x86 zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libjson-c-dev \
+	qemu-system-x86 zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libjson-c-dev liburing-dev \
 	busybox-static cpio kmod e2fsprogs mmdebstrap fakeroot fakechroot xz-utils zstd ca-certificates python3 \
 	clang-format cppcheck shellcheck
 DEPS_STAMP := $(B)/.deps
@@ -80,7 +80,7 @@ $(B)/bin/$(1): $$(call hostobjs,$(2))
 	$$(call say,LINK,$$@)
 	$$(Q)$$(CC) $$(HOST_LDFLAGS) -o $$@ $$(filter %.o,$$^) $(3)
 endef
-$(eval $(call program,xenstored,$(XS_PURE) $(XS_DAEMON),$(XEN_LIBS)))
+$(eval $(call program,xenstored,$(XS_PURE) $(XS_DAEMON),$(XEN_LIBS) -luring))
 $(eval $(call program,xenstore,$(XS_CLIENT) $(XS_CMD),))
 # The domain builder of guests shares its image parser and layout with the hypervisor's of domain 0.
 TS_SHARED := hypervisor/core/xenelf.c hypervisor/core/pvlayout.c
@@ -123,6 +123,7 @@ $(B)/unit/test_xlcfg: $(B)/pure/toolstack/lib/xlcfg.o $(B)/pure/toolstack/lib/co
 $(B)/unit/test_console_ring: $(B)/pure/toolstack/consoled/ring.o
 $(B)/unit/test_unpack: $(B)/pure/toolstack/lib/kernel.o
 $(B)/unit/test_unpack: UNIT_LIBS += -lz -llzma -lzstd -llz4
+$(B)/unit/test_xs_batch: UNIT_LIBS += -luring
 
 -include $(HV_OBJS:.o=.d) $(PURE_OBJS:.o=.d) $(UNIT_TESTS:%=$(B)/pure/tests/unit/%.d)
 -include $(patsubst %.c,$(B)/host/%.d,$(XS_PURE) $(XS_DAEMON) $(XS_CLIENT) $(XS_CMD) $(TS_LIB) $(TS_CLI) $(TS_CONSOLED))

@@ -52,7 +52,7 @@ void xsd_xen_unmask(struct xsd *d, struct ring *r)
 {
 }
 
-void xsd_sock_flush(struct peer *p)
+void xsd_sock_flush(struct xsd *d, struct peer *const *p, uint32_t n)
 {
 }
 

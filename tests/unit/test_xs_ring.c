@@ -141,7 +141,7 @@ void xsd_access(const struct xs_conn *c, const struct xsd_sockmsg *h, const char
 {
 }
 
-void xsd_sock_flush(struct peer *p)
+void xsd_sock_flush(struct xsd *d, struct peer *const *p, uint32_t n)
 {
 }
 

@@ -15,8 +15,6 @@
 
 #include "xsd.h"
 
-#define EPOLL_BATCH 64
-
 static struct xsd xsd;
 
 static const char help[] =
@@ -186,16 +184,18 @@ static void write_pid(const char *file)
 
 static void serve(struct xsd *d)
 {
-	struct epoll_event ev[EPOLL_BATCH];
+	struct epoll_event ev[XSD_BATCH];
 	int i, n;
 
 	while (!d->stop) {
-		n = epoll_wait(d->epoll, ev, EPOLL_BATCH, d->ndirty ? 0 : xsd_ring_timeout(d));
+		n = epoll_wait(d->epoll, ev, XSD_BATCH, d->ndirty ? 0 : xsd_ring_timeout(d));
 		for (i = 0; i < n; i++) {
 			struct src *s = ev[i].data.ptr;
 
 			s->ready(d, s, ev[i].events);
 		}
+		xsd_crowd(d, n > 0 ? (uint32_t)n : 0);
+		xsd_sock_receive(d);
 		xsd_ring_unhold(d);
 		if (d->update)
 			xsd_update_run(d);

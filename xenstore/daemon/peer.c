@@ -54,20 +54,34 @@ void xsd_undirty(struct peer *p)
 	p->d->ndirty--;
 }
 
+/* Take sockets off the front of the list, max at most: up to the next ring. */
+static uint32_t take_sockets(struct xsd *d, struct peer **p, uint32_t max)
+{
+	uint32_t n = 0;
+
+	while (n < max && d->dirty && !d->dirty->ring) {
+		p[n] = d->dirty;
+		xsd_undirty(p[n++]);
+	}
+	return n;
+}
+
 /* Those that become dirty again meanwhile have their turn later. */
 void xsd_flush(struct xsd *d)
 {
-	uint32_t n = d->ndirty;
+	struct peer *sock[XSD_BATCH], *p;
+	uint32_t left = d->ndirty, n;
 
 	xsd_journal_commit(d);
-	while (n-- && d->dirty) {
-		struct peer *p = d->dirty;
-
+	for (; left && (p = d->dirty); left -= n) {
+		n = take_sockets(d, sock, left < XSD_BATCH ? left : XSD_BATCH);
+		if (n) {
+			xsd_sock_flush(d, sock, n);
+			continue;
+		}
 		xsd_undirty(p);
-		if (p->ring)
-			xsd_ring_run(p->ring);
-		else
-			xsd_sock_flush(p);
+		xsd_ring_run(p->ring);
+		n = 1;
 	}
 }
 

@@ -15,6 +15,8 @@
 
 /* One receive; so much can one client do before the next one has its turn. */
 #define RECV_MAX   16384
+/* All receives of a turn. */
+#define RECV_ALL   131072
 /* New connections taken in one turn. */
 #define ACCEPT_MAX 16
 
@@ -63,27 +65,25 @@ static void handle_kept(struct peer *p)
 	xs_buf_take(&p->conn->in, (size_t)used);
 }
 
-/* Send what the socket takes; false when the client is gone. */
-static bool send_out(struct peer *p)
+static bool try_again(ssize_t result)
 {
-	struct xs_buf *out = &p->conn->out;
-	ssize_t n;
-
-	while (out->len) {
-		n = send(p->src.fd, out->d + out->head, out->len, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno == EAGAIN;
-		xs_conn_sent(p->conn, (size_t)n);
-	}
-	return true;
+	return result == -EAGAIN || result == -EINTR;
 }
 
-void xsd_sock_flush(struct peer *p)
+/* The socket took n bytes. */
+static void sent(struct peer *p, ssize_t n)
 {
-	xsd_journal_commit(p->d);
-	if (p->conn->broken || !send_out(p)) {
+	if (n >= 0)
+		xs_conn_sent(p->conn, (size_t)n);
+	else if (!try_again(n))
+		close_peer(p);
+}
+
+static void after_send(struct peer *p)
+{
+	if (p->dead)
+		return;
+	if (p->conn->broken) {
 		close_peer(p);
 		return;
 	}
@@ -96,13 +96,35 @@ void xsd_sock_flush(struct peer *p)
 	update_poll(p, !xs_conn_ready(p->conn), p->conn->out.len != 0);
 }
 
-static void sock_in(struct peer *p)
+/* Output is accounted for all before any request is handled, which may add to the output of others. */
+void xsd_sock_flush(struct xsd *d, struct peer *const *p, uint32_t n)
 {
-	static char buf[RECV_MAX];
-	ssize_t n = recv(p->src.fd, buf, sizeof(buf), MSG_DONTWAIT);
+	struct xsd_io io[XSD_BATCH];
+	uint32_t i, k = 0;
+
+	xsd_journal_commit(d);
+	for (i = 0; i < n; i++) {
+		struct xs_buf *out = &p[i]->conn->out;
+
+		if (out->len && !p[i]->conn->broken)
+			io[k++] = (struct xsd_io){ .peer = p[i],
+						   .fd = p[i]->src.fd,
+						   .send = true,
+						   .buf = out->d + out->head,
+						   .len = out->len };
+	}
+	xsd_batch(io, k);
+	for (i = 0; i < k; i++)
+		sent(io[i].peer, io[i].result);
+	for (i = 0; i < n; i++)
+		after_send(p[i]);
+}
+
+static void received(struct peer *p, const char *buf, ssize_t n)
+{
 	ssize_t used;
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (p->dead || try_again(n))
 		return;
 	if (n <= 0) {
 		close_peer(p);
@@ -125,17 +147,35 @@ static void sock_in(struct peer *p)
 		xsd_dirty(p);
 }
 
+void xsd_sock_receive(struct xsd *d)
+{
+	static char buf[RECV_ALL];
+	struct xsd_io io[XSD_BATCH];
+	uint32_t i, n = d->nreadable;
+	size_t len = n > RECV_ALL / RECV_MAX ? RECV_ALL / n : RECV_MAX;
+
+	for (i = 0; i < n; i++)
+		io[i] = (struct xsd_io){ .peer = d->readable[i],
+					 .fd = d->readable[i]->src.fd,
+					 .buf = buf + i * len,
+					 .len = len };
+	d->nreadable = 0;
+	xsd_batch(io, n);
+	for (i = 0; i < n; i++)
+		received(io[i].peer, io[i].buf, io[i].result);
+}
+
 static void sock_ready(struct xsd *d, struct src *s, uint32_t events)
 {
 	struct peer *p = (struct peer *)s;
 
-	(void)d;
 	if (p->dead)
 		return;
 	if (events & EPOLLOUT)
 		xsd_dirty(p);
+	/* There is room: epoll names each socket once, and no more than that. */
 	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR) && !p->paused)
-		sock_in(p);
+		d->readable[d->nreadable++] = p;
 	else if (events & (EPOLLHUP | EPOLLERR))
 		close_peer(p);
 }

@@ -3,7 +3,8 @@
  * xenstored: event loop, sockets and domain rings around xenstore/core.
  *
  * One thread. Each turn of the loop gives every ready connection a bounded share: one receive from a socket, one
- * ring's worth from a domain. What the requests produced is sent at the end of the turn, one send per connection.
+ * ring's worth from a domain. What the requests produced is sent at the end of the turn, one send per connection. All
+ * receives of a turn are one system call, and so are all sends.
  */
 #ifndef XSD_H
 #define XSD_H
@@ -37,6 +38,7 @@ struct peer {
 	struct peer *next_dirty; /* output waits, or more input can be handled without an event */
 	struct peer *next_dead;
 	bool dirty, dead, paused, polls_out;
+	uint32_t window; /* of events in which it last asked, see crowd.c */
 };
 
 struct xsd_opts {
@@ -45,6 +47,9 @@ struct xsd_opts {
 	const char *
 		handover; /* "STATE,LOCK,VIRQ": descriptors and port from the process image before us */
 };
+
+/* Sockets that are looked at in one turn, and operations that are one system call. */
+#define XSD_BATCH 64
 
 struct xsd {
 	struct xsd_opts opt;
@@ -55,6 +60,8 @@ struct xsd {
 	struct src evtchn;
 	struct peer *dirty, **dirty_tail, *dead;
 	uint32_t ndirty;
+	struct peer *readable[XSD_BATCH]; /* sockets to receive from in this turn */
+	uint32_t nreadable;
 	struct ring *held; /* rings that wait for their budget, linked by next_held */
 	struct xen *xen; /* NULL with --no-domains */
 	struct journal *journal; /* NULL: none */
@@ -92,6 +99,23 @@ void xsd_flush(struct xsd *d);
 /* The core's wake callback of all peers. */
 void xsd_wake(struct xs_conn *c);
 
+/* ---- batch.c ---- */
+/* A receive or a send. */
+struct xsd_io {
+	struct peer *peer; /* the caller's */
+	int fd;
+	bool send;
+	void *buf; /* len bytes, the caller's; not touched after xsd_batch() has returned */
+	size_t len;
+	ssize_t result; /* bytes; 0: the other side has closed; or -errno: EAGAIN when it would have to wait */
+};
+/* Do n <= XSD_BATCH operations on different sockets, none of which waits; in one system call if the kernel can. */
+void xsd_batch(struct xsd_io *io, unsigned int n);
+
+/* ---- crowd.c ---- */
+/* Account for a turn with so many events and d->readable; choose the scheduling policy for what comes. */
+void xsd_crowd(struct xsd *d, uint32_t events);
+
 /* ---- sock.c ---- */
 /* Listen on RUNDIR/socket, or take the socket that a service manager passed. 0 or -1 (logged). */
 int xsd_listen(struct xsd *d);
@@ -99,8 +123,10 @@ int xsd_listen(struct xsd *d);
 int xsd_listen_on(struct xsd *d, int fd);
 /* A client: with a new connection, or one that was handed over. 0 or -1, and fd is closed. */
 int xsd_add_client(struct xsd *d, int fd, struct xs_conn *c);
-/* Send what waits; resume a paused peer. */
-void xsd_sock_flush(struct peer *p);
+/* Receive from all that are readable, and handle it. */
+void xsd_sock_receive(struct xsd *d);
+/* Send what waits for these n <= XSD_BATCH different peers; resume those that are paused. */
+void xsd_sock_flush(struct xsd *d, struct peer *const *p, uint32_t n);
 void xsd_reap(struct xsd *d);
 
 /* ---- ring.c ---- */

@@ -4,7 +4,8 @@
 
 Each round a client pipelines a burst of changes (transactions included) and the daemon is killed meanwhile. After a restart the
 store must be what a model says it was after the k-th request, for one k that is not less than the number of
-requests that were answered: nothing acknowledged is lost, nothing is half done, nothing comes back.
+requests that were answered: nothing acknowledged is lost, nothing is half done, nothing comes back. Other clients read meanwhile, so that
+the daemon answers several in one system call.
 """
 import os
 import random
@@ -162,6 +163,9 @@ def main():
         if admin:
             admin.sendall(message(CONTROL, b"live-update\0-s\0"))
             updates += 1
+        crowd = [connect(run) for _ in range(rng.choice((0, 7)))]
+        for c in crowd:
+            c.sendall(message(READ, b"/\0") * 20)
         s.setblocking(False)
         try:
             sent = s.send(data)
@@ -180,8 +184,8 @@ def main():
         p.wait()
         done = answers(s)
         s.close()
-        if admin:
-            admin.close()
+        for c in crowd + [admin] * update:
+            c.close()
         killed_inside += done < len(requests)
         p, s = start(daemon, run)
         now = dump(s)

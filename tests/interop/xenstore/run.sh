@@ -110,10 +110,11 @@ same xenstore-repair OK "$bin/xenstore" control check
 # A domain that does its worst, on rings without a hypervisor: see hostile.c.
 objects=$(find build/host/xenstore/core build/host/xenstore/daemon -name "*.o" ! -name main.o ! -name xen.o)
 # shellcheck disable=SC2086 # names without spaces
-if cc -std=gnu11 -O2 -D_GNU_SOURCE -D__XEN_TOOLS__ -I. -o build/interop/hostile tests/interop/xenstore/hostile.c $objects; then
+if cc -std=gnu11 -O2 -D_GNU_SOURCE -D__XEN_TOOLS__ -I. -o build/interop/hostile tests/interop/xenstore/hostile.c $objects -luring; then
 	build/interop/hostile
 else
 	echo "FAIL xenstore-hostile: cannot be built"
 fi
+python3 tests/interop/xenstore/many.py "$bin/xenstored"
 python3 tests/interop/xenstore/kill.py "$bin/xenstored" "${XS_KILLS:-200}"
 python3 tests/interop/xenstore/update.py "$bin/xenstored" "${XS_UPDATES:-30}"
