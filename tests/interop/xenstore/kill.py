@@ -9,6 +9,7 @@ the daemon answers several in one system call.
 """
 import os
 import random
+import shutil
 import signal
 import socket
 import struct
@@ -205,9 +206,7 @@ def main():
     p.terminate()
     p.wait()
     print(f"PASS xenstore-kill ({count} kills, {killed_inside} inside a burst, {updates} with a live update, seed {seed})")
-    for name in os.listdir(run):
-        os.unlink(run + "/" + name)
-    os.rmdir(run)
+    shutil.rmtree(run)
     return 0
 
 

@@ -10,6 +10,7 @@ import errno
 import os
 import random
 import select
+import shutil
 import signal
 import socket
 import struct
@@ -183,9 +184,7 @@ def run(daemon, name, uring):
             p.send_signal(signal.SIGCONT)
             p.terminate()
     print(f"PASS xenstore-{name} ({CLIENTS} clients)")
-    for f in os.listdir(where):
-        os.unlink(where + "/" + f)
-    os.rmdir(where)
+    shutil.rmtree(where)
     return 0
 
 
