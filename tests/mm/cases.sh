@@ -94,9 +94,9 @@ balloon() {
 	pid=$!
 	while kill -0 $pid 2>/dev/null; do
 		echo $less >$xm/target_kb
-		wait_for 30 reached $less || return 1
+		wait_for 120 reached $less || return 1
 		echo "$full" >$xm/target_kb
-		wait_for 30 reached "$full" || return 1
+		wait_for 120 reached "$full" || return 1
 		times=$((times + 1))
 	done
 	echo "down and up $times times"
@@ -113,6 +113,7 @@ run_cases() {
 	done
 	one "shared file, threads, kept through a remount" with_disk file
 	one "shared file, processes, kept through a remount" with_disk file-processes
+	one "tables of all levels come and go" /job/mmtables "$((RACE * 2))"
 	one "random work, 3 threads, $STRESS s" stress
 	one "more memory than there is, with swap" swapping
 	[ "$WHERE" = native ] || one "ballooning down and up" balloon

@@ -10,6 +10,7 @@ check-mm: all dom0 guest-image
 	@tools/check mm
 # Both kernels on native Linux, Debian's Xen and Paravane, Linux's own tests included; then 20 minutes with all of the kernel's checks.
 check-guest-kernel: all dom0 guest-image xen guest-kernel
+	@tools/deps libcap-dev libnuma-dev
 	@MM_ON="native xen paravane" SELFTESTS=yes T=1500 JOB_ENV="RACE=5 STRESS=60 HOLD=30 SEEDS=5 OPS=1000" \
 		tests/mm/run-all.sh unpatched patched
 stress-guest-kernel: all dom0 guest-image guest-kernel-debug

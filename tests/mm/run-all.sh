@@ -14,7 +14,7 @@ mkdir -p build/mm
 stage=build/mm/stage.$$
 trap 'host_cleanup; rm -rf "$stage"' EXIT
 
-programs=(build/mm/mmrace build/mm/mmstress build/mm/mmhold)
+programs=(build/mm/mmrace build/mm/mmstress build/mm/mmhold build/mm/mmtables)
 make -s "${programs[@]}" || exit 1
 [ -z "${SELFTESTS:-}" ] || {
 	tests/mm/selftests.sh build/mm/selftests || exit 1
