@@ -7,10 +7,10 @@
 plan 4
 r=/mnt/wall
 row() { # NAME COMMAND...: milliseconds
-	row=$1 from=$(uptime_ms)
+	row=$1 since=$(uptime_ms)
 	shift
 	"$@" || return 1
-	echo "ROW $row $(($(uptime_ms) - from))" >>/tmp/rows
+	echo "ROW $row $(($(uptime_ms) - since))" >>/tmp/rows
 }
 uptime_ms() { awk '{ printf "%d", $1 * 1000 }' /proc/uptime; }
 root() {

@@ -41,14 +41,22 @@ selftest_list() {
 		soft-dirty
 	END
 }
-# 4 is a test's way to say that it cannot run here.
-selftest() {
-	cd /tmp || return 1
+run_selftest() {
 	case $1 in
 	on-fault-limit) su nobody -s /bin/sh -c "/job/selftests/$1" ;;
 	*) timeout 300 "/job/selftests/$1" $2 ;;
 	esac
+}
+# 4 is a test's way to say that it cannot run here; the last part of soft-dirty needs huge pages, which PV guests have not.
+selftest() {
+	cd /tmp || return 1
+	grep -q ^nobody: /etc/passwd || echo nobody:x:65534:65534::/:/bin/sh >>/etc/passwd
+	# mremap_test maps 2 GiB, of which it uses little
+	echo 1 >/proc/sys/vm/overcommit_memory
+	run_selftest "$1" "$2" >selftest.out 2>&1
 	rc=$?
+	cat selftest.out
+	! grep -q 'Bail out! Open hpage_pmd_size failed' selftest.out || grep -q '^not ok' selftest.out || rc=4
 	[ $rc != 4 ] || { echo "SELFTEST SKIPS: $1 $2" >/dev/console; return 0; }
 	return $rc
 }
