@@ -16,7 +16,7 @@
 #define THREADS	 2u
 #define SLOTS	 24u
 #define MANY	 (8192 * PAGE) /* what a process with many entries has */
-#define HUGE	 (512 * PAGE)  /* what one table of the lowest level maps */
+#define HUGE	 (512 * PAGE) /* what one table of the lowest level maps */
 #define GIGABYTE (512 * HUGE)
 
 /* Slot of a thread: gigabytes of one half terabyte, then single ones of others. */
@@ -48,7 +48,8 @@ static void *change_tables(void *arg)
 		if (!in[n]) {
 			in[n] = rnd(&rng) | 1;
 			map(p, HUGE, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0);
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1,
+			    0);
 			store(p + PAGE, in[n]);
 		} else if (!in[to]) {
 			expect(p + PAGE, in[n], "before it is moved, page");
@@ -105,8 +106,8 @@ int main(int argc, char **argv)
 	catch_faults();
 	/* Two families: children of a process with many pages, and of one with few. */
 	if (!fork())
-		memset(map(NULL, MANY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 1,
-		       MANY);
+		memset(map(NULL, MANY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+		       1, MANY);
 	while (seconds_now() < until) {
 		int pid = fork();
 
