@@ -8,7 +8,6 @@
  * Seen failing: with a kernel that forgot, when it used a table of the second level again, that it was still pinned.
  */
 #include <pthread.h>
-#include <sched.h>
 #include <sys/wait.h>
 
 #include "mm.h"
