@@ -97,14 +97,17 @@ int main(int argc, char **argv)
 {
 	unsigned long done = 0;
 	double until;
-	int status;
+	int status, family;
 
 	if (argc != 2)
 		die("usage: mmtables SECONDS\n");
 	until = seconds_now() + atof(argv[1]);
 	catch_faults();
 	/* Two families: children of a process with many pages, and of one with few. */
-	if (!fork())
+	family = fork();
+	if (family < 0)
+		die("fork: %m\n");
+	if (!family)
 		memset(map(NULL, MANY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
 		       1, MANY);
 	while (seconds_now() < until) {
@@ -117,6 +120,5 @@ int main(int argc, char **argv)
 		done++;
 	}
 	printf("%lu processes\n", done);
-	/* Only the first has a child left. */
-	return wait(&status) > 0 && status;
+	return family && (waitpid(family, &status, 0) != family || status);
 }
